@@ -1,0 +1,162 @@
+"""Everything an operator can set: environment variables `CIPO_...` or a file `.env`.
+
+Each field's description is also its comment in `.env.example`, which `run_bot.py check --env-example` writes.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """A wrong setting; the text says in one line where and how to mend it."""
+
+
+def _known_zone(zone: str) -> str:
+    if zone not in available_timezones():
+        raise ValueError("is no IANA time zone; write it like Asia/Hong_Kong")
+    return zone
+
+
+Zone = Annotated[str, AfterValidator(_known_zone)]
+Fact = str | dict[Literal["en", "zh-Hans", "zh-Hant"], str] | None
+
+
+class OperatorFacts(BaseModel):
+    """What only the organiser can say. An unset fact is never invented: answers say that the organiser confirms it.
+
+    Each is one text for all, or a JSON object with a text a language: {"en": "...", "zh-Hans": "...", "zh-Hant": "..."}.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Fact = None
+    appointment_fee: Fact = None
+    event_fee: Fact = None
+    training_fee: Fact = None
+    session_length: Fact = None
+    venue: Fact = None
+    cancellation_rule: Fact = None
+    confidentiality: Fact = None
+    conflict_check: Fact = None
+    response_time: Fact = None
+    certificate: Fact = None
+    session_languages: Fact = None
+    privacy_contact: Fact = None
+    retention: Fact = None
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="CIPO_", env_file=".env", env_nested_delimiter="__", extra="ignore"
+    )
+
+    data_dir: Path = Field(Path("data"), description="Folder of the embedded database and the secret key.")
+    database_url: str | None = Field(
+        None, description="postgresql://user:password@host/name; unset: an SQLite file in the data folder."
+    )
+    web_enabled: bool = Field(True, description="Serve the web chat.")
+    web_host: str = Field("127.0.0.1", description="Address to listen on. Only loopback unless you mean it.")
+    web_port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    public_url: str | None = Field(
+        None, description="Address under which people reach the web chat, e.g. https://advisor.example.org."
+    )
+    secret_key: SecretStr | None = Field(
+        None, min_length=32, description="Signs visitors' cookies; unset: made once, kept in the data folder."
+    )
+    telegram_token: SecretStr | None = Field(None, description="Token of the Telegram bot, from @BotFather.")
+    telegram_api_url: str = Field("https://api.telegram.org", description="Base address of the Bot API.")
+    bot_name: str = Field("CIPO Advisor", min_length=1, max_length=64, description="Name shown to people.")
+    default_zone: Zone = Field("Asia/Hong_Kong", description="Time zone of people who have not chosen one.")
+    hold_minutes: int = Field(15, ge=1, le=120, description="How long a slot is held while a person fills in.")
+    appointment_reminders: list[Annotated[int, Field(ge=5, le=43200)]] = Field(
+        [1440, 60], description="Minutes before an appointment at which both sides are reminded, as JSON."
+    )
+    messages_per_minute: int = Field(
+        30, ge=1, le=1000, description="Updates a minute that one chat may send before it is asked to slow down."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much is logged.")
+    operator: OperatorFacts = Field(
+        default_factory=OperatorFacts,
+        description="The organiser's own facts, each CIPO_OPERATOR__<NAME>; see docs/configuration.md.",
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _a_database_we_speak(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("postgresql://", "sqlite:///")):
+            raise ValueError("must begin with postgresql:// or sqlite:///")
+        return url
+
+    @field_validator("public_url", "telegram_api_url")
+    @classmethod
+    def _an_address(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must be an address like https://advisor.example.org")
+        return url.rstrip("/")
+
+    @field_validator("telegram_token")
+    @classmethod
+    def _a_token(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is None:
+            return None
+        number, _, rest = token.get_secret_value().partition(":")
+        if not number.isdigit() or not rest:
+            raise ValueError("must look like 123456789:AbC..., as @BotFather prints it")
+        return token
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{(self.data_dir / 'cipo.db').absolute()}"
+
+    @property
+    def is_public(self) -> bool:
+        """Whether real people are expected here, so that sample data must not be shown."""
+        return self.telegram_token is not None or self.public_url is not None
+
+    def signing_key(self) -> str:
+        """The key that signs cookies; made on first use, readable by the owner alone."""
+        if self.secret_key is not None:
+            return self.secret_key.get_secret_value()
+        path = self.data_dir / "secret.key"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return _kept_key(path)
+        with os.fdopen(handle, "w") as file:
+            file.write(key := secrets.token_urlsafe(48))
+        return key
+
+
+def _kept_key(path: Path) -> str:
+    key = path.read_text().strip()
+    if len(key) < 32:
+        raise SettingsError(f"{path}: holds no key; delete it and start again, or set CIPO_SECRET_KEY")
+    return key
+
+
+def load(**overrides: Any) -> Settings:
+    """The settings of this installation; SettingsError with one line for the first that is wrong."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError(_one_line(error)) from None
+    except ValueError as error:  # pydantic-settings: a nested value that is no JSON
+        raise SettingsError(f"{error}: see .env.example") from None
+
+
+def _one_line(error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = "CIPO_" + "__".join(str(part) for part in first["loc"] if not str(part).startswith("constrained")).upper()
+    reason = first["msg"].removeprefix("Value error, ")
+    return f"{name}: {reason}; mend it in the environment or in .env (see .env.example)"

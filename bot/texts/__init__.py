@@ -1,0 +1,18 @@
+"""What people read: catalogues, templates, and the channel-free values `Message` and actions."""
+
+from bot.texts.actions import Action, decode
+from bot.texts.message import Button, Document, Message, ReplyKeyboard
+from bot.texts.translator import LOCALES, N_, Texts, Translator
+
+__all__ = [
+    "LOCALES",
+    "N_",
+    "Action",
+    "Button",
+    "Document",
+    "Message",
+    "ReplyKeyboard",
+    "Texts",
+    "Translator",
+    "decode",
+]

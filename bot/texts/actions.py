@@ -1,0 +1,403 @@
+"""What a button means: frozen values with a codec of at most 64 bytes.
+
+An action carries ids only. Whether the presser may do it is decided by the use case, in the WHERE clause.
+"""
+
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from datetime import date
+from typing import Any, ClassVar, Self, TypeVar, Union, dataclass_transform, get_args, get_origin, get_type_hints
+
+LIMIT = 64
+"""Bytes of callback data that Telegram carries."""
+
+_SEPARATOR = ":"
+_known: dict[str, type["Action"]] = {}
+
+
+class Action:
+    """Base of all actions; `prefix` names the kind on the wire and never changes once shipped."""
+
+    __slots__ = ()
+    prefix: ClassVar[str]
+
+    def encode(self) -> str:
+        """The callback data; ValueError when it would not fit or not come back the same."""
+        parts = [self.prefix, *(_write(getattr(self, f.name)) for f in fields(self))]  # type: ignore[arg-type]
+        data = _SEPARATOR.join(parts)
+        if len(data.encode()) > LIMIT or data.count(_SEPARATOR) != len(parts) - 1:
+            raise ValueError(f"does not fit a button: {data!r}")
+        return data
+
+    @classmethod
+    def read(cls, parts: list[str]) -> Self:
+        hints = get_type_hints(cls)
+        names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
+        if len(parts) != len(names):
+            raise ValueError("wrong number of parts")
+        return cls(**{name: _read(hints[name], part) for name, part in zip(names, parts, strict=True)})
+
+
+def decode(data: str | None) -> Action | None:
+    """The action behind callback data; None for anything that no button of ours says."""
+    prefix, *parts = (data or "").split(_SEPARATOR)
+    if (kind := _known.get(prefix)) is None:
+        return None
+    try:
+        action = kind.read(parts)
+        return action if action.encode() == data else None
+    except ValueError:
+        return None
+
+
+def _write(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _read(kind: Any, part: str) -> Any:
+    if get_origin(kind) in (Union, types.UnionType):
+        if not part:
+            return None
+        kind = next(k for k in get_args(kind) if k is not type(None))
+    if kind is bool:
+        return {"0": False, "1": True}[part] if part in ("0", "1") else _refuse(part)
+    if kind is int:
+        number = int(part)
+        return number if abs(number) < 2**63 else _refuse(part)
+    return date.fromisoformat(part) if kind is date else part
+
+
+def _refuse(part: str) -> Any:
+    raise ValueError(part)
+
+
+A = TypeVar("A")
+
+
+@dataclass_transform(frozen_default=True)
+def action(prefix: str) -> Callable[[type[A]], type[A]]:
+    """Make a class an action: a frozen slotted dataclass known to `decode` under `prefix`."""
+
+    def make(cls: type[A]) -> type[A]:
+        made: Any = dataclass(frozen=True, slots=True)(cls)
+        made.prefix = prefix
+        if prefix in _known:
+            raise ValueError(f"two actions share the prefix {prefix!r}")
+        _known[prefix] = made
+        return made  # type: ignore[no-any-return]
+
+    return make
+
+
+# Everywhere
+
+
+@action("home")
+class GoHome(Action):
+    """Back to the main menu."""
+
+
+@action("x")
+class Leave(Action):
+    """Leave the dialog this message belongs to."""
+
+
+@action("l")
+class PickLanguage(Action):
+    locale: str
+
+
+@action("-")
+class Idle(Action):
+    """A label that looks like a button, such as a weekday over a month grid."""
+
+
+# Answers
+
+
+@action("topics")
+class ShowTopics(Action):
+    pass
+
+
+@action("cat")
+class ShowCategory(Action):
+    category: str
+    page: int
+
+
+@action("ent")
+class ShowEntry(Action):
+    entry: str
+
+
+@action("pick")
+class PickSuggestion(Action):
+    """One of the "did you mean" entries, for the question logged under `question`."""
+
+    question: int
+    entry: str
+
+
+@action("rate")
+class RateAnswer(Action):
+    question: int
+    helpful: bool
+
+
+@action("ask")
+class AskExpert(Action):
+    """Send the logged question `question` to the desk; 0 asks for the text first."""
+
+    question: int
+
+
+@action("asksend")
+class SendToDesk(Action):
+    question: int
+
+
+# The desk, for staff
+
+
+@action("desk")
+class ShowDesk(Action):
+    pass
+
+
+@action("dq")
+class ShowDeskQuestion(Action):
+    question: int
+
+
+@action("da")
+class ReplyToDeskQuestion(Action):
+    question: int
+
+
+@action("dc")
+class CloseDeskQuestion(Action):
+    question: int
+
+
+# Appointments
+
+
+@action("book")
+class StartBooking(Action):
+    """Begin a booking, for an expert if one is named."""
+
+    expert: int | None
+
+
+@action("bt")
+class PickTopic(Action):
+    topic: str
+
+
+@action("be")
+class PickExpert(Action):
+    """`expert` None stands for any expert of the topic."""
+
+    topic: str
+    expert: int | None
+
+
+@action("bm")
+class ShowMonth(Action):
+    topic: str
+    expert: int | None
+    month: str
+    moving: int | None
+
+
+@action("bd")
+class PickDay(Action):
+    topic: str
+    expert: int | None
+    day: date
+    moving: int | None
+
+
+@action("bs")
+class PickSlot(Action):
+    """`start` counts minutes since 1970 UTC; `moving` is the appointment that is being moved."""
+
+    topic: str
+    expert: int | None
+    start: int
+    moving: int | None
+
+
+@action("bz")
+class ChangeZone(Action):
+    topic: str
+    expert: int | None
+    moving: int | None
+
+
+@action("bzp")
+class PickZone(Action):
+    zone: str
+    topic: str
+    expert: int | None
+
+
+@action("bk")
+class SkipField(Action):
+    hold: int
+
+
+@action("bc")
+class GiveConsent(Action):
+    hold: int
+
+
+@action("bok")
+class ConfirmBooking(Action):
+    hold: int
+
+
+@action("bx")
+class DropHold(Action):
+    hold: int
+
+
+@action("bf")
+class EditDetails(Action):
+    hold: int
+
+
+@action("my")
+class ShowAppointments(Action):
+    pass
+
+
+@action("ap")
+class ShowAppointment(Action):
+    appointment: int
+
+
+@action("apm")
+class MoveAppointment(Action):
+    appointment: int
+
+
+@action("apc")
+class CancelAppointment(Action):
+    """Asks first; `sure` does it. `version` guards against a button older than the last change."""
+
+    appointment: int
+    version: int
+    sure: bool
+
+
+@action("apf")
+class SendCalendarFile(Action):
+    appointment: int
+
+
+# Events and reminders
+
+
+@action("evs")
+class ShowEvents(Action):
+    past: bool
+
+
+@action("ev")
+class ShowEvent(Action):
+    event: int
+
+
+@action("evr")
+class RegisterForEvent(Action):
+    event: int
+
+
+@action("evu")
+class UnregisterFromEvent(Action):
+    event: int
+    sure: bool
+
+
+@action("evi")
+class SendEventFile(Action):
+    event: int
+
+
+@action("rem")
+class ShowReminders(Action):
+    """The reminder choices for one event, or for all future ones (None)."""
+
+    event: int | None
+
+
+@action("remt")
+class ToggleReminder(Action):
+    """Switch the offset of `minutes` before the start on or off."""
+
+    event: int | None
+    minutes: int
+
+
+@action("remx")
+class StopReminders(Action):
+    event: int | None
+
+
+# Events, for staff
+
+
+@action("sev")
+class ManageEvents(Action):
+    pass
+
+
+@action("sevn")
+class NewEvent(Action):
+    pass
+
+
+@action("seve")
+class ManageEvent(Action):
+    event: int
+
+
+@action("sevm")
+class MoveEvent(Action):
+    event: int
+
+
+@action("sevc")
+class CancelEvent(Action):
+    event: int
+    sure: bool
+
+
+@action("sevok")
+class ConfirmEventChange(Action):
+    """Do what the dialog of this message has gathered."""
+
+
+# Privacy
+
+
+@action("prv")
+class ShowPrivacy(Action):
+    pass
+
+
+@action("exp")
+class ExportData(Action):
+    pass
+
+
+@action("era")
+class EraseData(Action):
+    sure: bool
