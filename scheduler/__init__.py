@@ -1,0 +1,1 @@
+"""Everything that has a time: appointments, events, reminders, and the calendar files of these."""

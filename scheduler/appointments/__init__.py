@@ -1,0 +1,1 @@
+"""One-on-one appointments with experts: what is free, who holds it, who booked it."""
