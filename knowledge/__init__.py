@@ -1,0 +1,1 @@
+"""Answers: curated entries, the engine that finds them, curation and the questions asked."""

@@ -1,0 +1,265 @@
+"""From a text to features: folding, words, character n-grams, and the glossary's concepts.
+
+English and both Chinese scripts share one feature space. Chinese is folded to Simplified for
+matching only; what a reader sees is never folded.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import Final
+
+MAX_LENGTH: Final = 1_000
+HAN: Final = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+
+_HAN_RUN = re.compile(f"[{HAN}]+")
+_PIECE = re.compile(f"([{HAN}]+)|([^\\W_{HAN}]+(?:['’][^\\W_{HAN}]+)*)")
+_LETTERS = re.compile(r"[^\W_]+")
+_ENGLISH = re.compile(r"[a-z0-9]+")
+_ACRONYM = re.compile(r"[A-Z][A-Z0-9&-]{1,9}")
+_SENTENCE = re.compile(r"(?<=[.!?;])\s+|[。！？；!?\n]+")
+
+# Words of courtesy around a question; they are taken off only while enough of a question is left.
+_OPENING = re.compile(
+    r"^(?:(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|excuse me|sorry|please|so|ok|okay"
+    r"|there|team|sir|madam|and|also|could you (?:please )?(?:tell|explain to) (?:me|us)"
+    r"|can you (?:please )?(?:tell|explain to) (?:me|us)|please tell (?:me|us)"
+    r"|i(?: am|'m) (?:just )?wondering|i(?: would|'d) like to (?:know|ask)|i want(?:ed)? to (?:know|ask)"
+    r"|may i (?:know|ask)|quick question|just a question)\b[\s,.:!-]*"
+    r"|(?:你好|您好|大家好|早上好|下午好|哈啰|嗨|请问一下|请问|请教一下|请教|麻烦问一下|麻烦问下|问一下|问下"
+    r"|想问一下|想问下|我想问|想请问|请你告诉我|请告诉我|我想知道|我想了解一下|我想了解|想了解一下|想了解|想知道|那么|那)"
+    r"[\s,，。.!！:：~]*)+"
+)
+_CLOSING = re.compile(
+    r"(?:[\s,，。.!！?？~]*(?:please|thank you(?: very much| so much)?|thanks(?: a lot)?|cheers|谢谢你?|谢谢您|多谢|拜托了?|唔该))+"
+    r"[\s,，。.!！~]*$"
+)
+
+# Function words say little about the topic; one that the knowledge base lacks is not a new topic.
+FUNCTION_WORDS: Final = frozenset(
+    "a about after all also am an and any anyone anything are as at be been but by can could did do"
+    " does doing done each ever every everyone for from get gets getting give go got had has have"
+    " having he her here him his how i if in into is it its just know let like lot made make many may"
+    " me mean might mine more most much must my need no not now of off on once one only or other our"
+    " ours out over own please really s same shall she should so some someone something still such t"
+    " tell than that the their them then there these they thing this those to too under until up us"
+    " use very want was way we well were what when where whether which while who whom whose why will"
+    " with within without would you your yours dont doesnt cant im ive id ill exactly actually"
+    " 的 了 吗 呢 啊 吧 呀 嘛 么 我 我们 你 您 你们 您们 他 他们 是 是否 在 有 没有 和 与 及 或 或者 要"
+    " 会 能 能否 可以 可 怎么 怎样 怎么样 如何 什么 为什么 哪 哪个 哪些 哪里 几 多少 多 不 也 都 就 还"
+    " 这 这个 那 那个 吗 到 对 把 被 给 让 从 向 请 请问 想 需要 应该 得 地 做 去 来 一下 一个 又 再 才"
+    " 里 里面 上 下 中 后 前 时 时候 如果 因为 所以 但是 只 比较 最 很 太 些 点 呀 哦 嗯 么 咱们 咱 谁 啥"
+    " 系 咩 点样 边个 嘅 唔".split()
+)
+
+# Characters that both scripts write although OpenCC would change them one way.
+_SHARED = frozenset("后里台云干几准于采并余丑范复伙征占")
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """A text as the engine sees it. Equal `key`s mean the same question."""
+
+    key: str
+    words: tuple[str, ...]
+    terms: Counter[str]
+    grams: Counter[str]
+
+    @property
+    def has_content(self) -> bool:
+        return any(word not in FUNCTION_WORDS for word in self.words)
+
+
+def fold(text: str) -> str:
+    """At most `MAX_LENGTH` characters in one width, case and script, no control characters."""
+    plain = unicodedata.normalize("NFKC", text[:MAX_LENGTH])[:MAX_LENGTH].casefold()
+    visible = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in plain)
+    return " ".join(_to_simplified(visible).split())
+
+
+def fold_key(text: str) -> str:
+    """Letters and digits of the folded text: the same for texts that differ in marks only."""
+    return "".join(_LETTERS.findall(fold(text)))
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text, blank ones left out."""
+    return [part for part in _SENTENCE.split(text) if part and part.strip()]
+
+
+def is_chinese(locale: str) -> bool:
+    return locale.startswith("zh")
+
+
+def detect_locale(text: str, given: str | None) -> str:
+    """The language to answer in: the text's own, else the given one, else English.
+
+    Acronyms and numbers alone ("PCT?") have no language. The Chinese script follows the
+    characters that only one script has, else the given locale, else Simplified.
+    """
+    head = unicodedata.normalize("NFKC", text[:MAX_LENGTH])
+    if _HAN_RUN.search(head) and not _mostly_english(head):
+        return _chinese_script(head, given)
+    if any(_speaks_english(word) for word in re.findall(r"[A-Za-z]+", head)):
+        return "en"
+    return given or "en"
+
+
+class Analyzer:
+    """Turns texts into features. Synonyms are groups of terms that mean one thing."""
+
+    def __init__(self, synonyms: Iterable[Sequence[str]] = ()) -> None:
+        self._concepts: dict[tuple[str, ...], str] = {}
+        for group in synonyms:
+            self._add_concept(group)
+        self._longest = max((len(term) for term in self._concepts), default=0)
+
+    def analyse(self, text: str) -> Analysis:
+        folded = _without_courtesy(fold(text))
+        words = tuple(_words(folded))
+        terms = Counter(words)
+        terms.update(f"{a} {b}" for a, b in pairwise(words))
+        terms.update(self._concepts_in(folded))
+        key = "".join(_LETTERS.findall(folded))
+        return Analysis(key, words, terms, Counter(_grams(folded)))
+
+    def concepts(self, text: str) -> list[str]:
+        """The names of the concepts that a text mentions, longest terms first taken."""
+        return self._concepts_in(fold(text))
+
+    def _add_concept(self, group: Sequence[str]) -> None:
+        terms = [units for units in (tuple(_units(fold(term))) for term in group) if units]
+        if not terms:
+            return
+        known = (self._concepts[units] for units in terms if units in self._concepts)
+        name = next(known, "=" + "".join(terms[0]))
+        for units in terms:
+            self._concepts.setdefault(units, name)
+
+    def _concepts_in(self, folded: str) -> list[str]:
+        units = list(_units(folded))
+        found = []
+        at = 0
+        while at < len(units):
+            length, name = self._concept_at(units, at)
+            if name:
+                found.append(name)
+            at += length
+        return found
+
+    def _concept_at(self, units: list[str], at: int) -> tuple[int, str | None]:
+        for length in range(min(self._longest, len(units) - at), 0, -1):
+            name = self._concepts.get(tuple(units[at : at + length]))
+            if name:
+                return length, name
+        return 1, None
+
+
+def _units(folded: str) -> Iterator[str]:
+    """Single Chinese characters and stemmed words: what glossary terms are made of."""
+    for han, word in _PIECE.findall(folded):
+        yield from han or (_stem(word),)
+
+
+def _words(folded: str) -> Iterator[str]:
+    for han, word in _PIECE.findall(folded):
+        if han:
+            yield from _cut(han)
+        else:
+            yield _stem(word)
+
+
+def _grams(folded: str) -> Iterator[str]:
+    for han, word in _PIECE.findall(folded):
+        if han:
+            yield from _ngrams(han, 1, 3)
+        elif _stem(word) not in FUNCTION_WORDS:
+            yield from _ngrams(f" {word} ", 3, 5)
+
+
+def _ngrams(text: str, shortest: int, longest: int) -> Iterator[str]:
+    for size in range(shortest, longest + 1):
+        for at in range(len(text) - size + 1):
+            yield text[at : at + size]
+
+
+def _without_courtesy(folded: str) -> str:
+    bare = _CLOSING.sub("", _OPENING.sub("", folded))
+    return bare if _is_enough(bare) else folded
+
+
+def _is_enough(bare: str) -> bool:
+    han = sum(len(run) for run in _HAN_RUN.findall(bare))
+    return han >= 3 or len(_ENGLISH.findall(bare)) >= 3
+
+
+_ENDINGS = (("ies", "y", 5), ("sses", "ss", 5), ("ing", "", 6), ("ed", "", 5), ("es", "e", 5))
+
+
+def _stem(word: str) -> str:
+    """Plurals and the commonest verb endings off, so that "booking" meets "book"."""
+    bare = re.sub(r"['’](?:s|re|ve|d|ll|m)?$|['’](?=\w)", "", re.sub(r"['’]s$", "", word))
+    for ending, instead, least in _ENDINGS:
+        if len(bare) >= least and bare.endswith(ending):
+            return _undouble(bare[: -len(ending)] + instead)
+    if len(bare) > 3 and bare.endswith("s") and not bare.endswith(("ss", "us", "is")):
+        return _undouble(bare[:-1])
+    return _undouble(bare)
+
+
+def _undouble(stem: str) -> str:
+    """"planned" and "plan" share a stem, "use" and "using" too."""
+    if len(stem) > 3 and stem.endswith("e"):
+        return stem[:-1]
+    doubled = len(stem) > 4 and stem[-1] == stem[-2] and stem[-1] in "bdgmnprt"
+    return stem[:-1] if doubled else stem
+
+
+def _cut(run: str) -> list[str]:
+    import rjieba  # noqa: PLC0415  loads a dictionary, 0.1 s
+
+    return rjieba.cut(run)
+
+
+def _to_simplified(text: str) -> str:
+    return str(_converter("t2s").convert(_converter("hk2s").convert(text)))
+
+
+@cache
+def _converter(name: str):  # type: ignore[no-untyped-def]
+    import opencc  # noqa: PLC0415
+
+    return opencc.OpenCC(name)
+
+
+def _mostly_english(text: str) -> bool:
+    latin = [word.lower() for word in re.findall(r"[A-Za-z']+", text)]
+    return sum(word in FUNCTION_WORDS for word in latin) >= 2
+
+
+def _speaks_english(word: str) -> bool:
+    return len(word) > 1 and not _ACRONYM.fullmatch(word)
+
+
+def _chinese_script(text: str, given: str | None) -> str:
+    traditional, simplified = _script_marks()
+    lead = sum((c in traditional) - (c in simplified) for c in text)
+    if lead:
+        return "zh-Hant" if lead > 0 else "zh-Hans"
+    return given if given in ("zh-Hans", "zh-Hant") else "zh-Hans"
+
+
+@cache
+def _script_marks() -> tuple[frozenset[str], frozenset[str]]:
+    han = [chr(code) for code in range(0x4E00, 0xA000)]
+    lines = "\n".join(han)
+    to_simplified = _converter("t2s").convert(lines).split("\n")
+    to_traditional = _converter("s2t").convert(lines).split("\n")
+    traditional = {c for c, other in zip(han, to_simplified, strict=True) if c != other}
+    simplified = {c for c, other in zip(han, to_traditional, strict=True) if c != other}
+    both = (traditional & simplified) | _SHARED
+    return frozenset(traditional - both), frozenset(simplified - both)

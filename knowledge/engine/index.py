@@ -1,0 +1,228 @@
+"""Sparse indexes over the documents: TF-IDF cosine, BM25, and who knows which word."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+import bm25s
+import numpy as np
+from numpy.typing import NDArray
+
+from knowledge.engine.analysis import FUNCTION_WORDS, Analysis, Analyzer, is_chinese, sentences
+from knowledge.engine.model import Document
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+FUNCTION_WEIGHT: Final = 0.25
+GRAM_SHARE: Final = 0.5
+OTHER_LANGUAGE: Final = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The measures of every entry for one query: arrays over `Index.ids`, each 0 to 1.
+
+    `unknown` is the share of the query's weight in words that no entry uses; `nearest` the number
+    of the row that came closest.
+    """
+
+    cosine: Floats
+    bm25: Floats
+    coverage: Floats
+    unknown: float
+    nearest: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One stored text of one entry; `entry` counts in `Index.ids`."""
+
+    entry: int
+    chinese: bool
+    text: str
+    analysis: Analysis
+
+
+class Rarity:
+    """How much a feature says: rare among entries says much, a function word says little.
+
+    A feature that no entry has counts as the rarest, so that it pulls every score down.
+    """
+
+    def __init__(self, features_of_entries: Sequence[Iterable[str]]) -> None:
+        entries = len(features_of_entries)
+        counts = Counter(f for features in features_of_entries for f in set(features))
+        self._weights = {f: _rarity(entries, count) * _says(f) for f, count in counts.items()}
+        self._unseen = _rarity(entries, 1)
+
+    def of(self, feature: str) -> float:
+        known = self._weights.get(feature)
+        return self._unseen * _says(feature) if known is None else known
+
+    def __contains__(self, feature: object) -> bool:
+        return feature in self._weights
+
+
+def _rarity(entries: int, count: int) -> float:
+    return math.log(1.0 + entries / count)
+
+
+def _says(feature: str) -> float:
+    function = all(word in FUNCTION_WORDS for word in feature.split())
+    return FUNCTION_WEIGHT if function else 1.0
+
+
+class CosineIndex:
+    """TF-IDF cosine of a query with every text, over postings kept in plain arrays."""
+
+    def __init__(self, texts: Sequence[Mapping[str, int]], rarity: Rarity) -> None:
+        self._rarity = rarity
+        self._size = len(texts)
+        gathered: dict[str, list[tuple[int, float]]] = {}
+        for row, counts in enumerate(texts):
+            for feature, weight in self._unit(counts).items():
+                gathered.setdefault(feature, []).append((row, weight))
+        self._postings = {f: _arrays(pairs) for f, pairs in gathered.items()}
+
+    def scores(self, counts: Mapping[str, int]) -> Floats:
+        """Cosine of the query with each text, in the order given at the start."""
+        found = np.zeros(self._size)
+        for feature, weight in self._unit(counts).items():
+            posting = self._postings.get(feature)
+            if posting is not None:
+                rows, weights = posting
+                found[rows] += weight * weights
+        return found
+
+    def _unit(self, counts: Mapping[str, int]) -> dict[str, float]:
+        raw = {f: (1.0 + math.log(n)) * self._rarity.of(f) for f, n in counts.items()}
+        length = math.sqrt(sum(weight * weight for weight in raw.values()))
+        return {f: weight / length for f, weight in raw.items()} if length else {}
+
+
+def _arrays(pairs: list[tuple[int, float]]) -> tuple[Ints, Floats]:
+    rows, weights = zip(*pairs, strict=True)
+    return np.array(rows, dtype=np.int64), np.array(weights)
+
+
+class Bm25Index:
+    """BM25 over all words of an entry in one language, as a share of what a query could reach."""
+
+    def __init__(self, fields: Sequence[Sequence[str]]) -> None:
+        words = sorted({word for field in fields for word in field})
+        self._ids = {word: number for number, word in enumerate(words)}
+        ids = [[self._ids[word] for word in field] for field in fields]
+        self._bm25 = bm25s.BM25(method="lucene", k1=1.2, b=0.4)
+        self._bm25.index((ids, dict(self._ids)), show_progress=False)
+        self._size = len(fields)
+        self._best = {word: self._reach(number) for word, number in self._ids.items()}
+        self._unseen = max(self._best.values(), default=1.0)
+
+    def scores(self, words: Sequence[str]) -> Floats:
+        """Between 0 and 1 for each field: reached score over the best that all words allow."""
+        ids = [self._ids[word] for word in words if word in self._ids]
+        if not ids:
+            return np.zeros(self._size)
+        reach = sum(self._best.get(word, self._unseen * _says(word)) for word in words)
+        scores: Floats = np.asarray(self._bm25.get_scores(ids), dtype=np.float64)
+        return scores[: self._size] / reach
+
+    def _reach(self, number: int) -> float:
+        return float(self._bm25.get_scores([number]).max()) or 1.0
+
+
+class Vocabulary:
+    """Which entry uses which words: tells covered words from foreign ones."""
+
+    def __init__(self, words_of_entries: Sequence[Iterable[str]], rarity: Rarity) -> None:
+        self._rarity = rarity
+        self._entries = len(words_of_entries)
+        users: dict[str, list[int]] = {}
+        for row, words in enumerate(words_of_entries):
+            for word in sorted(set(words)):
+                users.setdefault(word, []).append(row)
+        self._users = {word: np.array(rows, dtype=np.int64) for word, rows in users.items()}
+
+    def __contains__(self, word: object) -> bool:
+        return word in self._users
+
+    def coverage(self, analysis: Analysis) -> tuple[Floats, float]:
+        """For each entry the share of the query's weight it covers, and the share none knows."""
+        covered = np.zeros(self._entries)
+        total = unknown = 0.0
+        for word in analysis.words:
+            weight = self._rarity.of(word)
+            total += weight
+            users = self._users.get(word)
+            if users is not None:
+                covered[users] += weight
+            elif word not in FUNCTION_WORDS:
+                unknown += weight
+        return (covered / total, unknown / total) if total else (covered, 1.0)
+
+
+class Index:
+    """Everything that can be worked out before the first question."""
+
+    def __init__(self, documents: Sequence[Document], analyzer: Analyzer) -> None:
+        self.ids = sorted({document.entry_id for document in documents})
+        self.rows = _rows(documents, self.ids, analyzer)
+        entries = [list(rows) for _, rows in groupby(self.rows, key=lambda row: row.entry)]
+        terms = Rarity([[t for row in rows for t in row.analysis.terms] for rows in entries])
+        grams = Rarity([[g for row in rows for g in row.analysis.grams] for rows in entries])
+        self._terms = CosineIndex([row.analysis.terms for row in self.rows], terms)
+        self._grams = CosineIndex([row.analysis.grams for row in self.rows], grams)
+        self._fields = Bm25Index([_field(rows) for rows in entries])
+        self._vocabulary = Vocabulary(_all_words(documents, self.ids, analyzer), terms)
+        self._chinese = np.array([row.chinese for row in self.rows])
+        numbers = np.array([row.entry for row in self.rows])
+        self._starts = np.searchsorted(numbers, np.arange(len(self.ids)))
+
+    def measure(self, analysis: Analysis, locale: str) -> Evidence:
+        """Compare a query with every entry; texts in the reader's language count a little more."""
+        cosine = (1.0 - GRAM_SHARE) * self._terms.scores(analysis.terms)
+        cosine += GRAM_SHARE * self._grams.scores(analysis.grams)
+        cosine[self._chinese != is_chinese(locale)] *= OTHER_LANGUAGE
+        coverage, unknown = self._vocabulary.coverage(analysis)
+        return Evidence(
+            cosine=np.maximum.reduceat(cosine, self._starts),
+            bm25=self._fields.scores(sorted(analysis.terms)),
+            coverage=coverage,
+            unknown=unknown,
+            nearest=self._nearest(cosine),
+        )
+
+    def _nearest(self, cosine: Floats) -> Ints:
+        ends = np.append(self._starts[1:], len(cosine))
+        spans = zip(self._starts, ends, strict=True)
+        return np.array([start + int(cosine[start:end].argmax()) for start, end in spans])
+
+
+def _rows(documents: Sequence[Document], ids: list[str], analyzer: Analyzer) -> list[Row]:
+    """Each text once an entry; both Chinese scripts fold together."""
+    number = {entry_id: at for at, entry_id in enumerate(ids)}
+    unique: dict[tuple[int, str], Row] = {}
+    for document in sorted(documents, key=lambda d: (d.entry_id, d.locale)):
+        for text in document.texts:
+            analysis = analyzer.analyse(text)
+            row = Row(number[document.entry_id], is_chinese(document.locale), text, analysis)
+            unique.setdefault((row.entry, analysis.key), row)
+    return sorted(unique.values(), key=lambda row: row.entry)
+
+
+def _field(rows: Sequence[Row]) -> list[str]:
+    return [term for row in rows for term in row.analysis.terms]
+
+
+def _all_words(
+    documents: Sequence[Document], ids: list[str], analyzer: Analyzer
+) -> list[set[str]]:
+    words: dict[str, set[str]] = {entry_id: set() for entry_id in ids}
+    for document in documents:
+        for text in (*document.texts, *document.tags, *sentences(document.body)):
+            words[document.entry_id].update(analyzer.analyse(text).words)
+    return [words[entry_id] for entry_id in ids]
