@@ -21,6 +21,27 @@ class ChatRef:
     chat_id: int
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where and how to reach a contact: their chat, language and zone."""
+
+    chat: ChatRef
+    locale: str
+    zone: str
+
+
+class AddressBook(Protocol):
+    """Knows people's chats; implemented by bot.people."""
+
+    async def find(self, tx: Tx, contact_id: int) -> Address | None:
+        """None when no chat of theirs can be written to."""
+        ...
+
+    async def lost(self, tx: Tx, chat: ChatRef, at: datetime) -> None:
+        """The chat cannot be written to any more: blocked, or gone."""
+        ...
+
+
 class Result(StrEnum):
     SENT = "sent"
     UNREACHABLE = "unreachable"  # the person blocked us or is gone: give up on this chat

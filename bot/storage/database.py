@@ -7,12 +7,15 @@ instead of polling a lock), readers that cannot write. PostgreSQL: one pool for 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import event, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from bot.storage.types import Base
 
 Tx = AsyncConnection
 """A transaction as use cases see it."""
@@ -65,6 +68,12 @@ class Database:
     async def write(self) -> AsyncIterator[Tx]:
         async with self.writer.begin() as connection:
             yield connection
+
+    def insert(self, table: type[Base]) -> sqlite.Insert:
+        """An INSERT that can say ON CONFLICT, which both dialects spell alike."""
+        if self.is_sqlite:
+            return sqlite.insert(table)
+        return cast(sqlite.Insert, postgresql.insert(table))
 
     async def ping(self) -> None:
         async with self.read() as tx:

@@ -84,7 +84,7 @@ class Translator:
         wanted = [self.locale, *(["zh-Hans", "zh-Hant"] if self.locale != "en" else []), "en"]
         return next((texts[code] for code in wanted if texts.get(code)), next(iter(texts.values()), ""))
 
-    def date(self, day: date) -> str:
+    def day(self, day: date) -> str:
         return format_date(day, _DATE[self.locale], locale=_BABEL[self.locale])
 
     def month(self, day: date) -> str:
@@ -105,13 +105,13 @@ class Translator:
         """Date, time and zone: "Tue 24 Nov 2026, 14:00–14:45 (Hong Kong, UTC+8)"."""
         zone = zone or self.zone
         first = start.astimezone(ZoneInfo(zone))
-        text = f"{self.date(first.date())} {self.time(start, zone)}".replace("  ", " ")
+        text = f"{self.day(first.date())} {self.time(start, zone)}".replace("  ", " ")
         if self.locale == "en":
-            text = f"{self.date(first.date())}, {self.time(start, zone)}"
+            text = f"{self.day(first.date())}, {self.time(start, zone)}"
         if end is not None:
             last = end.astimezone(ZoneInfo(zone))
             same_day = last.date() == first.date()
-            text += f"–{self.time(end, zone)}" if same_day else f" – {self.date(last.date())} {self.time(end, zone)}"
+            text += f"–{self.time(end, zone)}" if same_day else f" – {self.day(last.date())} {self.time(end, zone)}"
         return f"{text} ({self.zone_name(zone, start)})" if self.locale == "en" else f"{text}（{self.zone_name(zone, start)}）"
 
     def zone_name(self, zone: str, at: datetime) -> str:
@@ -148,7 +148,7 @@ def _catalogue(locale: str) -> gettext.NullTranslations:
     compiled = io.BytesIO()
     write_mo(compiled, catalogue)
     compiled.seek(0)
-    return gettext.GNUTranslations(compiled)  # type: ignore[arg-type]
+    return gettext.GNUTranslations(compiled)
 
 
 def _environment(

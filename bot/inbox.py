@@ -1,0 +1,282 @@
+"""Updates accepted: kept before they are acknowledged, worked off in order per chat, by one replica at a time.
+
+Each chat is a lane. Accepting an update takes the lane's lease in the same statement that locks it, so a lane has one
+owner; updates accepted by another replica meanwhile are picked up by the owner's next tick, and the lanes of a
+dead replica by everyone's. An update is done when its handling returned; one that was cut off is handled again,
+which is harmless: use cases are idempotent and conversation state is replayed (see bot/channels/state.py).
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import BigInteger, Index, Text, UniqueConstraint, bindparam, case, delete, or_, select, text, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from bot.background import Background, InFlight
+from bot.clock import Clock
+from bot.storage import Base, Database, Id, Tx, database_epoch
+
+log = structlog.get_logger(__name__)
+
+LEASE_SECONDS = 15.0
+HANDLING_SECONDS = 60.0
+"""An update whose handling takes longer is given up: the next message of that chat must not wait for ever."""
+MAX_ATTEMPTS = 3
+KEPT_FOR = timedelta(days=2)
+"""A channel may deliver an update again within a day; later than that nobody asks."""
+
+
+class InboxLane(Base):
+    """Who works off a chat. `generation` grows with every change of owner."""
+
+    __tablename__ = "inbox_lane"
+
+    bot_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    chat_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    owner: Mapped[str]
+    generation: Mapped[int]
+    lease_until: Mapped[float]
+
+
+class InboxUpdate(Base):
+    """`key` is the channel's own name for the update; the same key is accepted once."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (
+        UniqueConstraint("bot_id", "key"),
+        Index(
+            "ix_inbox_open",
+            "bot_id",
+            "chat_id",
+            "id",
+            sqlite_where=text("done_at IS NULL"),
+            postgresql_where=text("done_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    bot_id: Mapped[int] = mapped_column(BigInteger)
+    chat_id: Mapped[int] = mapped_column(BigInteger)
+    key: Mapped[str]
+    payload: Mapped[str] = mapped_column(Text)
+    accepted_at: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(default=0)
+    done_at: Mapped[datetime | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    bot_id: int
+    chat_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An update that is safe. `ours` says whether this replica holds the lane, `generation` since when."""
+
+    id: int
+    lane: Lane
+    payload: str
+    ours: bool = True
+    generation: int = 0
+
+
+Handle = Callable[[Accepted], Awaitable[None]]
+
+
+class Inbox:
+    """`handle` works off one update and does not raise; it is set once, at build.
+
+    `replayable` names the bots whose channel drops a repeated send by itself: their updates are marked done together
+    with the next one accepted, or within a tick, as handling one twice shows nobody anything.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        background: Background,
+        in_flight: InFlight,
+        replica: str,
+        replayable: Collection[int] = (),
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._background = background
+        self._in_flight = in_flight
+        self._replica = replica
+        self._replayable = frozenset(replayable)
+        self._queues: dict[Lane, deque[Accepted]] = {}
+        self._owned: dict[Lane, int] = {}
+        self._done: list[int] = []
+        self._stopping = False
+        self.handle: Handle
+
+    async def accept(self, tx: Tx, lane: Lane, key: str, payload: str) -> Accepted | None:
+        """Keep an update, in the caller's transaction; None when it was accepted before. Then `take` it, after commit."""
+        owner, generation = await self._lease(tx, lane)
+        row = {"bot_id": lane.bot_id, "chat_id": lane.chat_id, "key": key, "payload": payload}
+        insert = self._db.insert(InboxUpdate).values(**row, accepted_at=self._clock.now(), attempts=0)
+        kept = insert.on_conflict_do_nothing(index_elements=["bot_id", "key"]).returning(InboxUpdate.id)
+        update_id = (await tx.execute(kept)).scalar_one_or_none()
+        await self._flush(tx)
+        if update_id is None:
+            return None
+        return Accepted(update_id, lane, payload, owner == self._replica, generation)
+
+    async def _lease(self, tx: Tx, lane: Lane) -> tuple[str, int]:
+        now, until = database_epoch(), database_epoch() + LEASE_SECONDS
+        mine = InboxLane.owner == self._replica
+        free = or_(mine, InboxLane.lease_until < now)
+        insert = self._db.insert(InboxLane).values(
+            bot_id=lane.bot_id, chat_id=lane.chat_id, owner=self._replica, generation=0, lease_until=until
+        )
+        taken = insert.on_conflict_do_update(
+            index_elements=["bot_id", "chat_id"],
+            set_={
+                "owner": case((free, self._replica), else_=InboxLane.owner),
+                "generation": InboxLane.generation + case((mine, 0), (free, 1), else_=0),
+                "lease_until": case((free, until), else_=InboxLane.lease_until),
+            },
+        )
+        row = (await tx.execute(taken.returning(InboxLane.owner, InboxLane.generation))).one()
+        return row.owner, row.generation
+
+    def take(self, accepted: Accepted) -> None:
+        """Work the update off here, if the lane is ours; call it once its transaction is committed."""
+        if not accepted.ours or self._stopping:
+            return
+        lane = accepted.lane
+        queue = self._queues.get(lane)
+        if queue is None:
+            self._queues[lane] = queue = deque()
+            self._background.start(self._work_off(lane, accepted.generation), f"lane {lane.chat_id}")
+        queue.append(accepted)
+
+    async def _work_off(self, lane: Lane, generation: int) -> None:
+        queue = self._queues[lane]
+        try:
+            if self._owned.get(lane) != generation:
+                await self._load(lane, queue)
+                self._owned[lane] = generation
+            while queue and not self._stopping:
+                with self._in_flight.one():
+                    await self._work(queue[0])
+                queue.popleft()
+        finally:
+            del self._queues[lane]
+
+    async def _load(self, lane: Lane, queue: deque[Accepted]) -> None:
+        """A lane new to this replica may hold updates that another one left: they come first."""
+        mine = {accepted.id for accepted in queue}
+        async with self._db.write() as tx:
+            left = await self._open_updates(tx, lane)
+            await self._count_attempts(tx, [each.id for each in left if each.id not in mine])
+        known = {accepted.id for accepted in left}
+        later = [accepted for accepted in queue if accepted.id not in known]
+        queue.clear()
+        queue.extend([*left, *later])
+
+    async def _open_updates(self, tx: Tx, lane: Lane) -> list[Accepted]:
+        is_open = (InboxUpdate.bot_id == lane.bot_id) & (InboxUpdate.chat_id == lane.chat_id)
+        rows = select(InboxUpdate.id, InboxUpdate.payload, InboxUpdate.attempts).where(
+            is_open, InboxUpdate.done_at.is_(None), InboxUpdate.id.not_in(self._done)
+        )
+        return [
+            Accepted(row.id, lane, row.payload)
+            for row in await tx.execute(rows.order_by(InboxUpdate.id))
+            if not await self._given_up(tx, row.id, row.attempts)
+        ]
+
+    async def _given_up(self, tx: Tx, update_id: int, attempts: int) -> bool:
+        """An update that was cut off again and again may be what kills the process."""
+        if attempts < MAX_ATTEMPTS:
+            return False
+        log.error("update given up", update_id=update_id, attempts=attempts)
+        await self._mark_done(tx, [update_id])
+        return True
+
+    async def _count_attempts(self, tx: Tx, ids: Sequence[int]) -> None:
+        if ids:
+            again = update(InboxUpdate).where(InboxUpdate.id.in_(ids))
+            await tx.execute(again.values(attempts=InboxUpdate.attempts + 1))
+
+    async def _work(self, accepted: Accepted) -> None:
+        try:
+            async with asyncio.timeout(HANDLING_SECONDS):
+                await self.handle(accepted)
+        except Exception:
+            log.exception("update failed", update_id=accepted.id)
+        self._done.append(accepted.id)
+        if accepted.lane.bot_id not in self._replayable:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Mark what was worked off as done."""
+        if self._done:
+            async with self._db.write() as tx:
+                await self._flush(tx)
+
+    async def _flush(self, tx: Tx) -> None:
+        if self._done:
+            done, self._done = self._done, []
+            try:
+                await self._mark_done(tx, done)
+            except BaseException:
+                self._done.extend(done)
+                raise
+
+    async def _mark_done(self, tx: Tx, ids: Sequence[int]) -> None:
+        marked = update(InboxUpdate).where(InboxUpdate.id.in_(bindparam("ids", expanding=True)))
+        await tx.execute(marked.values(done_at=self._clock.now()), {"ids": ids})
+
+    async def tick(self) -> None:
+        """Renew the leases in use, and take up what other replicas accepted for our lanes or left behind."""
+        await self.flush()
+        for lane, generation in await self._lanes_to_work():
+            self.take_lane(lane, generation)
+
+    def take_lane(self, lane: Lane, generation: int) -> None:
+        if lane not in self._queues and not self._stopping:
+            self._owned.pop(lane, None)
+            self._queues[lane] = deque()
+            self._background.start(self._work_off(lane, generation), f"lane {lane.chat_id}")
+
+    async def _lanes_to_work(self) -> list[tuple[Lane, int]]:
+        is_open = select(InboxUpdate.bot_id, InboxUpdate.chat_id).where(InboxUpdate.done_at.is_(None)).distinct()
+        async with self._db.read() as tx:
+            waiting = [Lane(row.bot_id, row.chat_id) for row in await tx.execute(is_open)]
+        if not waiting:
+            return []
+        async with self._db.write() as tx:
+            leased = [(lane, await self._lease(tx, lane)) for lane in waiting]
+        return [(lane, generation) for lane, (owner, generation) in leased if owner == self._replica]
+
+    async def recover(self) -> None:
+        """Void all leases: for a start that knows itself to be the only process on the database."""
+        async with self._db.write() as tx:
+            await tx.execute(update(InboxLane).values(lease_until=0.0))
+
+    async def stop(self) -> None:
+        """Take nothing new; the caller has drained what was in flight. Leaves the lanes to others."""
+        self._stopping = True
+        await self.flush()
+        async with self._db.write() as tx:
+            release = update(InboxLane).where(InboxLane.owner == self._replica)
+            await tx.execute(release.values(lease_until=0.0))
+
+    async def forget_old(self) -> None:
+        """Drop what was done long ago."""
+        async with self._db.write() as tx:
+            await tx.execute(delete(InboxUpdate).where(InboxUpdate.done_at < self._clock.now() - KEPT_FOR))
+
+    async def forget_chat(self, tx: Tx, lane: Lane) -> None:
+        """Blank what a chat sent, as its owner wants to be forgotten; the keys stay against repeats."""
+        mine = (InboxUpdate.bot_id == lane.bot_id) & (InboxUpdate.chat_id == lane.chat_id)
+        await tx.execute(
+            update(InboxUpdate).where(mine, InboxUpdate.done_at.is_not(None)).values(payload="")
+        )

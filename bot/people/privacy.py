@@ -1,0 +1,78 @@
+"""Consent, export and erasure. Each room that keeps personal data hands in a `PersonalData` owner at build."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Protocol
+
+from sqlalchemy import insert, select, update
+
+from bot.clock import Clock
+from bot.people.models import Consent
+from bot.storage import Database, Tx
+
+CONSENT_VERSION = "2026-11"
+"""Raise it when the text of the privacy notice changes."""
+
+
+class PersonalData(Protocol):
+    """Owns a part of what is kept about a person."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def export(self, tx: Tx, contact_id: int) -> Mapping[str, Any]: ...
+
+    async def erase(self, tx: Tx, contact_id: int) -> None: ...
+
+
+class Privacy:
+    """Owners are erased in the order given: whoever others refer to comes last."""
+
+    def __init__(self, db: Database, clock: Clock, owners: Sequence[PersonalData]) -> None:
+        self._db = db
+        self._clock = clock
+        self._owners = owners
+
+    async def export(self, contact_id: int) -> bytes:
+        """Everything kept about the person, as readable JSON."""
+        async with self._db.read() as tx:
+            data = {owner.name: await owner.export(tx, contact_id) for owner in self._owners}
+        return json.dumps(data, ensure_ascii=False, indent=2, default=_readable).encode()
+
+    async def erase(self, contact_id: int) -> None:
+        """Delete what is kept about the person; doing it twice is harmless."""
+        async with self._db.write() as tx:
+            for owner in self._owners:
+                await owner.erase(tx, contact_id)
+
+
+class Consents:
+    name = "consents"
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def give(self, tx: Tx, contact_id: int, purpose: str, locale: str) -> None:
+        given = {"contact_id": contact_id, "purpose": purpose, "version": CONSENT_VERSION}
+        await tx.execute(
+            insert(Consent).values(**given, locale=locale, given_at=self._clock.now())
+        )
+
+    async def withdraw(self, tx: Tx, contact_id: int, purpose: str) -> None:
+        standing = (Consent.contact_id == contact_id) & (Consent.purpose == purpose)
+        open_ones = update(Consent).where(standing, Consent.withdrawn_at.is_(None))
+        await tx.execute(open_ones.values(withdrawn_at=self._clock.now()))
+
+    async def export(self, tx: Tx, contact_id: int) -> Mapping[str, Any]:
+        rows = await tx.execute(select(Consent.__table__).where(Consent.contact_id == contact_id))
+        return {"given": [dict(row._mapping) for row in rows]}
+
+    async def erase(self, tx: Tx, contact_id: int) -> None:
+        """Goes with the contact."""
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return str(value)
