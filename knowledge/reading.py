@@ -1,0 +1,141 @@
+"""YAML of the knowledge base as written, every value with its line."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+MAX_BYTES: Final = 2_000_000
+
+Step = str | int
+Lines = dict[tuple[Step, ...], int]
+
+
+class LibraryError(Exception):
+    """The knowledge base cannot be read; the message is one line for the person who wrote it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """One entry as written. `category` is the name of its file."""
+
+    file: str
+    category: str
+    value: Mapping[str, Any]
+    lines: Mapping[tuple[Step, ...], int]
+
+    @property
+    def id(self) -> str:
+        return str(self.value.get("id", "entry without id"))
+
+    def place(self, *path: Step) -> str:
+        """`file:line` of the value at the path, or of the nearest thing around it."""
+        while path not in self.lines:
+            path = path[:-1]
+        return f"{self.file}:{self.lines[path]}"
+
+    def error(self, message: str, *path: Step) -> LibraryError:
+        return LibraryError(f"{self.place(*path)}: {self.id}: {message}")
+
+
+def read_folder(folder: Path) -> list[Raw]:
+    """All entries of all `*.yaml` files, in the order of file names and lines."""
+    if not folder.is_dir():
+        msg = f"{folder}: no such folder; the knowledge base is a folder of YAML files"
+        raise LibraryError(msg)
+    return [raw for file in sorted(folder.glob("*.yaml")) for raw in read_file(file)]
+
+
+def read_file(file: Path) -> list[Raw]:
+    """The entries of one file."""
+    name = "/".join(file.absolute().parts[-3:])
+    return list(read_text(_text_of(file, name), name, file.stem))
+
+
+def read_text(text: str, name: str, category: str) -> Iterator[Raw]:
+    """The entries of a YAML text; `name` stands for the file in errors."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    try:
+        node = loader.get_single_node()
+        if node is not None:
+            yield from _entries(node, loader, name, category)
+    except yaml.MarkedYAMLError as fault:
+        line = fault.problem_mark.line + 1 if fault.problem_mark else 1
+        raise LibraryError(f"{name}:{line}: not valid YAML: {fault.problem}") from fault
+    except (yaml.YAMLError, RecursionError) as fault:
+        reason = str(fault).splitlines()[0] if str(fault) else "nested too deeply"
+        raise LibraryError(f"{name}:1: not valid YAML: {reason}") from fault
+    finally:
+        loader.dispose()
+
+
+def _text_of(file: Path, name: str) -> str:
+    if file.stat().st_size > MAX_BYTES:
+        msg = f"{name}:1: larger than {MAX_BYTES:,} bytes; split the file"
+        raise LibraryError(msg)
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as fault:
+        msg = f"{name}:1: not UTF-8 at byte {fault.start}; save the file as UTF-8"
+        raise LibraryError(msg) from fault
+
+
+def _entries(node: yaml.Node, loader: Any, name: str, category: str) -> Iterator[Raw]:
+    if not isinstance(node, yaml.SequenceNode):
+        msg = f"{name}:{_line(node)}: must be a list of entries; start each with '- id: ...'"
+        raise LibraryError(msg)
+    walk = _Walk(loader, name)
+    for item in node.value:
+        lines: Lines = {}
+        value = walk.value(item, (), lines)
+        if not isinstance(value, dict):
+            msg = f"{name}:{_line(item)}: must be a mapping that starts with 'id: ...'"
+            raise LibraryError(msg)
+        yield Raw(name, category, value, lines)
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+class _Walk:
+    """Builds plain values; refuses what makes YAML surprising: aliases and repeated keys."""
+
+    def __init__(self, loader: Any, name: str) -> None:
+        self._loader = loader
+        self._name = name
+        self._seen: set[int] = set()
+
+    def value(self, node: yaml.Node, path: tuple[Step, ...], lines: Lines) -> Any:
+        if id(node) in self._seen:
+            raise self._error(node, "aliases (*name) are not allowed; write the value out")
+        self._seen.add(id(node))
+        lines.setdefault(path, _line(node))
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path, lines)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(item, (*path, at), lines) for at, item in enumerate(node.value)]
+        return self._scalar(node)
+
+    def _mapping(
+        self, node: yaml.MappingNode, path: tuple[Step, ...], lines: Lines
+    ) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = str(key_node.value)
+            if key in found:
+                raise self._error(key_node, f"{key!r} is written twice; keep one")
+            lines[(*path, key)] = _line(key_node)
+            found[key] = self.value(value_node, (*path, key), lines)
+        return found
+
+    def _scalar(self, node: yaml.Node) -> Any:
+        try:
+            return self._loader.construct_object(node)
+        except ValueError as fault:
+            raise self._error(node, f"{node.value!r} cannot be read: {fault}") from fault
+
+    def _error(self, node: yaml.Node, message: str) -> LibraryError:
+        return LibraryError(f"{self._name}:{_line(node)}: {message}")
