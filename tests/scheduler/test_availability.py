@@ -540,7 +540,7 @@ def clock(zone: str, base: datetime) -> tuple[list[datetime], list[datetime]]:
 
 
 def open_runs(rules: Rules, zone: str, base: datetime, arrived: datetime) -> list[set[datetime]]:
-    instants, shown = clock(zone, base)
+    instants, shown = clock(zone, base.replace(hour=0, minute=0))
     day = arrived.astimezone(ZoneInfo(zone)).date()
     minutes_open: set[datetime] = set()
     while day <= shown[-1].date() - timedelta(days=2):
