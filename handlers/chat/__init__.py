@@ -1,0 +1,1 @@
+"""The chat door: one aiogram router a topic, the same for Telegram and the web chat."""

@@ -1,0 +1,186 @@
+"""Any free text is a question: answer, "did you mean", or a decline that offers a person. Topics to browse."""
+
+from aiogram import F, Router
+from aiogram.filters import Command, StateFilter
+from aiogram.types import CallbackQuery
+from aiogram.types import Message as ChatMessage
+
+from bot.people.contacts import Person
+from bot.texts import Button, Message, Translator
+from bot.texts.actions import (
+    AskExpert,
+    GoHome,
+    PickSuggestion,
+    RateAnswer,
+    ShowCategory,
+    ShowEntry,
+    ShowTopics,
+    StartBooking,
+)
+from handlers.chat.filters import Pressed
+from handlers.chat.reply import Reply, rows
+from handlers.services import Services
+from knowledge.answers import Answer, Decline, Heading, ShownEntry, Suggestions
+
+PAGE = 8
+BUTTON_TEXT = 60
+"""Longer questions are cut on buttons: a phone shows no more."""
+
+
+def setup() -> Router:
+    router = Router(name="ask")
+    router.message.register(topics_wanted, Command("topics"))
+    router.callback_query.register(topics_pressed, Pressed(ShowTopics))
+    router.callback_query.register(category_pressed, Pressed(ShowCategory))
+    router.callback_query.register(entry_pressed, Pressed(ShowEntry))
+    router.callback_query.register(suggestion_picked, Pressed(PickSuggestion))
+    router.callback_query.register(answer_rated, Pressed(RateAnswer))
+    router.message.register(asked, F.text & ~F.text.startswith("/"), StateFilter(None))
+    return router
+
+
+async def asked(
+    message: ChatMessage,
+    services: Services,
+    person: Person,
+    update_id: int,
+    reply: Reply,
+) -> None:
+    if not services.answers.is_ready:
+        await reply.typing()
+    text = message.text or ""
+    outcome = await services.answers.ask(person.contact_id, text, person.locale, update_id)
+    await reply.send(_shown(outcome, services, person))
+
+
+async def suggestion_picked(
+    press: CallbackQuery, action: PickSuggestion, services: Services, person: Person, say: Translator, reply: Reply
+) -> None:
+    answer = await services.answers.pick(person.contact_id, action.question, action.entry, say.locale)
+    if answer is None:
+        await reply.toast(say.plain("That answer is no longer here. Please ask again."))
+    else:
+        await reply.show(answer_message(answer.entry, answer.question, say))
+
+
+async def answer_rated(
+    press: CallbackQuery, action: RateAnswer, services: Services, person: Person, say: Translator, reply: Reply
+) -> None:
+    if not await services.answers.rate(person.contact_id, action.question, action.helpful):
+        await reply.toast(say.plain("That answer is no longer here. Please ask again."))
+    elif action.helpful:
+        await reply.toast(say.plain("Thank you, good to know."))
+    else:
+        await reply.toast(say.plain("Thank you. You can send the question to a person with the button below."))
+
+
+async def topics_wanted(message: ChatMessage, services: Services, say: Translator, reply: Reply) -> None:
+    await reply.send(topics(services, say))
+
+
+async def topics_pressed(press: CallbackQuery, services: Services, say: Translator, reply: Reply) -> None:
+    await reply.show(topics(services, say))
+
+
+async def category_pressed(
+    press: CallbackQuery, action: ShowCategory, services: Services, say: Translator, reply: Reply
+) -> None:
+    entries = services.answers.category(action.category, say.locale)
+    if not entries:
+        await reply.show(topics(services, say))
+        return
+    page = max(0, min(action.page, (len(entries) - 1) // PAGE))
+    await reply.show(_category(action.category, entries, page, services, say))
+
+
+async def entry_pressed(
+    press: CallbackQuery, action: ShowEntry, services: Services, say: Translator, reply: Reply
+) -> None:
+    if not await open_entry(action.entry, services, say, reply):
+        await reply.toast(say.plain("That answer is no longer here. Please ask again."))
+
+
+async def open_entry(entry_id: str, services: Services, say: Translator, reply: Reply) -> bool:
+    """Show one entry; False when there is none of that id."""
+    entry = services.answers.entry(entry_id, say.locale)
+    if entry is None:
+        return False
+    await reply.show(answer_message(entry, 0, say))
+    return True
+
+
+def topics(services: Services, say: Translator) -> Message:
+    categories = [
+        (Button(say.localized(category.names), ShowCategory(category.id, 0)),)
+        for category in services.answers.categories()
+    ]
+    text = say("<b>Topics</b>\n\nPick one, or just type your question in your own words.")
+    return Message(text, (*categories, (Button(say.plain("Main menu"), GoHome()),)))
+
+
+def _category(
+    category: str, entries: list[Heading], page: int, services: Services, say: Translator
+) -> Message:
+    name = next((c.names for c in services.answers.categories() if c.id == category), category)
+    listed = [_entry_button(heading) for heading in entries[page * PAGE : (page + 1) * PAGE]]
+    turn = []
+    if page > 0:
+        turn.append(Button(say.plain("‹ Previous"), ShowCategory(category, page - 1)))
+    if (page + 1) * PAGE < len(entries):
+        turn.append(Button(say.plain("Next ›"), ShowCategory(category, page + 1)))
+    html = say("<b>{name}</b>\n\n{count} questions.", name=say.localized(name), count=len(entries))
+    back = (Button(say.plain("All topics"), ShowTopics()),)
+    return Message(html, (*rows(listed, 1), *([tuple(turn)] if turn else []), back))
+
+
+def _shown(outcome: Answer | Suggestions | Decline, services: Services, person: Person) -> Message:
+    """Speaks the language of the question, which need not be the person's."""
+    locale = outcome.entry.locale if isinstance(outcome, Answer) else outcome.locale
+    say = services.texts.translator(locale, person.zone)
+    if isinstance(outcome, Answer):
+        return answer_message(outcome.entry, outcome.question, say)
+    if isinstance(outcome, Suggestions):
+        return _did_you_mean(outcome, say)
+    return _declined(outcome, say)
+
+
+def answer_message(entry: ShownEntry, question: int, say: Translator) -> Message:
+    """An entry with its sources, what is related, and the way to a person. `question` 0: nobody asked, it was browsed."""
+    if entry.category == "smalltalk":
+        return Message(entry.html)
+    html = say.page("answers/answer.html", entry=entry)
+    related = tuple((_entry_button(heading),) for heading in entry.related)
+    rating = (Button("👍", RateAnswer(question, True)), Button("👎", RateAnswer(question, False)))
+    person = Button(say.plain("Ask an expert"), AskExpert(question))
+    more = Button(say.plain("More on this topic"), ShowCategory(entry.category, 0))
+    return Message(html, (*related, *([rating] if question else []), (person, more)))
+
+
+def _did_you_mean(outcome: Suggestions, say: Translator) -> Message:
+    choices = tuple(
+        (Button(_cut(heading.question), PickSuggestion(outcome.question, heading.id)),)
+        for heading in outcome.entries
+    )
+    person = (Button(say.plain("None of these: ask an expert"), AskExpert(outcome.question)),)
+    return Message(say("I am not quite sure what you mean. Is it one of these?"), (*choices, person))
+
+
+def _declined(outcome: Decline, say: Translator) -> Message:
+    return Message(
+        say.page("answers/decline.html"),
+        (
+            (Button(say.plain("Ask an expert"), AskExpert(outcome.question), style="primary"),),
+            (
+                Button(say.plain("Browse the topics"), ShowTopics()),
+                Button(say.plain("Book an expert"), StartBooking(None)),
+            ),
+        ),
+    )
+
+
+def _entry_button(heading: Heading) -> Button:
+    return Button(_cut(heading.question), ShowEntry(heading.id))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= BUTTON_TEXT else text[: BUTTON_TEXT - 1].rstrip() + "…"

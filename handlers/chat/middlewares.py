@@ -1,0 +1,103 @@
+"""What happens around every handler: who is it, in which language, how fast, and what if it fails."""
+
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from aiogram import BaseMiddleware, Bot
+from aiogram.types import CallbackQuery, TelegramObject
+from aiogram.types import Message as ChatMessage
+
+from bot.channels.state import handling
+from bot.outbox.port import ChatRef
+from bot.people.contacts import Contacts, Person
+from bot.texts import Message, Texts, Translator
+from handlers.chat.reply import Reply
+
+log = structlog.get_logger(__name__)
+
+Handler = Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]]
+
+
+def guess_locale(language_code: str | None) -> str:
+    """Our locale for an IETF language tag: Traditional for Hong Kong, Macau and Taiwan, English for all we don't speak."""
+    parts = (language_code or "").lower().replace("_", "-").split("-")
+    if parts[0] not in ("zh", "yue"):
+        return "en"
+    traditional = {"hant", "hk", "mo", "tw"}
+    simplified = "hans" in parts or not (traditional & set(parts) or parts[0] == "yue")
+    return "zh-Hans" if simplified else "zh-Hant"
+
+
+class KnowThePerson(BaseMiddleware):
+    """Puts `person`, `say`, `reply` and `update_id` into the handler's data; answers every press, and every failure."""
+
+    def __init__(self, contacts: Contacts, texts: Texts) -> None:
+        self._contacts = contacts
+        self._texts = texts
+
+    async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
+        assert isinstance(event, ChatMessage | CallbackQuery)
+        if event.from_user is None:
+            return None
+        bot: Bot = data["bot"]
+        reply = Reply(bot, event)
+        person = await self._contacts.meet(
+            ChatRef(bot.id, reply.chat_id), guess_locale(event.from_user.language_code)
+        )
+        say = self._texts.translator(person.locale, person.zone)
+        this = handling.get()
+        data.update(person=person, say=say, reply=reply, update_id=this.update_id if this else 0)
+        try:
+            return await handler(event, data)
+        except Exception:
+            await apologize(reply, say)
+        finally:
+            await reply.acknowledge()
+
+
+async def apologize(reply: Reply, say: Translator) -> None:
+    """Tell the person that it went wrong, with a code that finds the trace in the log."""
+    reference = secrets.token_hex(4)
+    log.exception("handling failed", reference=reference)
+    sorry = say(
+        "Sorry, something went wrong on our side. Nothing you entered is lost; please try once more. "
+        "If it happens again, quote this code to us: <code>{reference}</code>",
+        reference=reference,
+    )
+    await reply.send(Message(sorry))
+
+
+class Pace(BaseMiddleware):
+    """Asks a chat that sends too much to slow down: once in words, then only under its buttons.
+
+    Runs inside `KnowThePerson`. A bucket of `per_minute` tokens a chat, refilled evenly; in the process only, as a lane
+    is worked off by one replica.
+    """
+
+    def __init__(self, per_minute: int) -> None:
+        self._size = float(per_minute)
+        self._buckets: OrderedDict[ChatRef, tuple[float, float, bool]] = OrderedDict()
+
+    async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
+        person: Person = data["person"]
+        allowed, first_refusal = self._take(person.chat, time.monotonic())
+        if allowed:
+            return await handler(event, data)
+        reply: Reply = data["reply"]
+        say: Translator = data["say"]
+        if first_refusal or isinstance(event, CallbackQuery):
+            await reply.toast(say.plain("That is a little fast for me. Please wait a moment and try again."))
+        return None
+
+    def _take(self, chat: ChatRef, now: float) -> tuple[bool, bool]:
+        tokens, then, warned = self._buckets.pop(chat, (self._size, now, False))
+        tokens = min(self._size, tokens + (now - then) * self._size / 60)
+        allowed = tokens >= 1
+        self._buckets[chat] = (tokens - allowed, now, not allowed)
+        if len(self._buckets) > 10_000:
+            self._buckets.popitem(last=False)
+        return allowed, not allowed and not warned
