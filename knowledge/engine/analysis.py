@@ -42,10 +42,10 @@ _CLOSING = re.compile(
 # Function words say little about the topic; one that the knowledge base lacks is not a new topic.
 FUNCTION_WORDS: Final = frozenset(
     "a about after all also am an and any anyone anything are as at be been but by can could did do"
-    " does doing done each ever every everyone for from get gets getting give go got had has have"
+    " does doing done each ever every everybody everyone everything for from get gets getting give go got had has have"
     " having he her here him his how i if in into is it its just know let like lot made make many may"
     " me mean might mine more most much must my need no not now of off on once one only or other our"
-    " ours out over own please really s same shall she should so some someone something still such t"
+    " ours out over own please really s same shall she should so some somebody someone something still such t"
     " tell than that the their them then there these they thing this those to too under until up us"
     " use very want was way we well were what when where whether which while who whom whose why will"
     " with within without would you your yours dont doesnt cant im ive id ill exactly actually"
@@ -222,7 +222,7 @@ def _undouble(stem: str) -> str:
 def _cut(run: str) -> list[str]:
     import rjieba  # noqa: PLC0415  loads a dictionary, 0.1 s
 
-    return rjieba.cut(run)
+    return rjieba.cut_for_search(run)
 
 
 def _to_simplified(text: str) -> str:

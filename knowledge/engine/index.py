@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -20,6 +20,8 @@ Ints = NDArray[np.int64]
 FUNCTION_WEIGHT: Final = 0.25
 GRAM_SHARE: Final = 0.5
 OTHER_LANGUAGE: Final = 0.95
+NEAREST: Final = 4
+BODY_SHARE: Final = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,33 +138,42 @@ class Bm25Index:
 
 
 class Vocabulary:
-    """Which entry uses which words: tells covered words from foreign ones."""
+    """Which entry uses which words: tells covered words from foreign ones.
 
-    def __init__(self, words_of_entries: Sequence[Iterable[str]], rarity: Rarity) -> None:
+    A word of the answer alone covers less than one that people ask with.
+    """
+
+    def __init__(self, words_of_entries: Sequence[Mapping[str, float]], rarity: Rarity) -> None:
         self._rarity = rarity
         self._entries = len(words_of_entries)
-        users: dict[str, list[int]] = {}
+        users: dict[str, list[tuple[int, float]]] = {}
         for row, words in enumerate(words_of_entries):
-            for word in sorted(set(words)):
-                users.setdefault(word, []).append(row)
-        self._users = {word: np.array(rows, dtype=np.int64) for word, rows in users.items()}
+            for word, share in words.items():
+                users.setdefault(word, []).append((row, share))
+        self._users = {word: _arrays(pairs) for word, pairs in users.items()}
 
-    def __contains__(self, word: object) -> bool:
-        return word in self._users
-
-    def coverage(self, analysis: Analysis) -> tuple[Floats, float]:
+    def coverage(self, words: Iterable[str]) -> tuple[Floats, float]:
         """For each entry the share of the query's weight it covers, and the share none knows."""
         covered = np.zeros(self._entries)
         total = unknown = 0.0
-        for word in analysis.words:
-            weight = self._rarity.of(word)
+        for word, share in self._units(words):
+            weight = share * self._rarity.of(word)
             total += weight
             users = self._users.get(word)
             if users is not None:
-                covered[users] += weight
+                covered[users[0]] += weight * users[1]
             elif word not in FUNCTION_WORDS:
                 unknown += weight
         return (covered / total, unknown / total) if total else (covered, 1.0)
+
+    def _units(self, words: Iterable[str]) -> Iterator[tuple[str, float]]:
+        """Words with a weight; an unknown Chinese word counts by its parts."""
+        for word in words:
+            parts = _pairs_of(word) if word not in self._users else []
+            if len(parts) > 1:
+                yield from ((part, 1.0 / len(parts)) for part in parts)
+            else:
+                yield word, 1.0
 
 
 class Index:
@@ -179,27 +190,41 @@ class Index:
         self._fields = Bm25Index([_field(rows) for rows in entries])
         self._vocabulary = Vocabulary(_all_words(documents, self.ids, analyzer), terms)
         self._chinese = np.array([row.chinese for row in self.rows])
-        numbers = np.array([row.entry for row in self.rows])
-        self._starts = np.searchsorted(numbers, np.arange(len(self.ids)))
+        self._slots = _slots([len(rows) for rows in entries])
+        self._texts = np.minimum((self._slots >= 0).sum(axis=1), NEAREST)
 
     def measure(self, analysis: Analysis, locale: str) -> Evidence:
         """Compare a query with every entry; texts in the reader's language count a little more."""
         cosine = (1.0 - GRAM_SHARE) * self._terms.scores(analysis.terms)
         cosine += GRAM_SHARE * self._grams.scores(analysis.grams)
         cosine[self._chinese != is_chinese(locale)] *= OTHER_LANGUAGE
-        coverage, unknown = self._vocabulary.coverage(analysis)
+        coverage, unknown = self._vocabulary.coverage(analysis.words)
         return Evidence(
-            cosine=np.maximum.reduceat(cosine, self._starts),
+            cosine=self._near(cosine),
             bm25=self._fields.scores(sorted(analysis.terms)),
             coverage=coverage,
             unknown=unknown,
             nearest=self._nearest(cosine),
         )
 
+    def _near(self, cosine: Floats) -> Floats:
+        """The mean of an entry's nearest texts: one lucky text says less than several."""
+        ranked = np.sort(np.where(self._slots < 0, 0.0, cosine[self._slots]), axis=1)
+        near: Floats = ranked[:, -NEAREST:].sum(axis=1) / self._texts
+        return near
+
     def _nearest(self, cosine: Floats) -> Ints:
-        ends = np.append(self._starts[1:], len(cosine))
-        spans = zip(self._starts, ends, strict=True)
-        return np.array([start + int(cosine[start:end].argmax()) for start, end in spans])
+        best = np.where(self._slots < 0, -1.0, cosine[self._slots]).argmax(axis=1)
+        return self._slots[np.arange(len(best)), best]
+
+
+def _pairs_of(word: str) -> list[str]:
+    """The two-character parts of a Chinese word."""
+    return [word[at : at + 2] for at in range(len(word) - 1)] if _is_han(word) else []
+
+
+def _is_han(word: str) -> bool:
+    return "\u3400" <= word[0] <= "\u9fff"
 
 
 def _rows(documents: Sequence[Document], ids: list[str], analyzer: Analyzer) -> list[Row]:
@@ -214,15 +239,29 @@ def _rows(documents: Sequence[Document], ids: list[str], analyzer: Analyzer) -> 
     return sorted(unique.values(), key=lambda row: row.entry)
 
 
+def _slots(sizes: Sequence[int]) -> Ints:
+    """The row numbers of each entry, one line an entry, filled up with -1."""
+    slots = np.full((len(sizes), max(sizes)), -1, dtype=np.int64)
+    start = 0
+    for entry, size in enumerate(sizes):
+        slots[entry, :size] = np.arange(start, start + size)
+        start += size
+    return slots
+
+
 def _field(rows: Sequence[Row]) -> list[str]:
     return [term for row in rows for term in row.analysis.terms]
 
 
 def _all_words(
     documents: Sequence[Document], ids: list[str], analyzer: Analyzer
-) -> list[set[str]]:
-    words: dict[str, set[str]] = {entry_id: set() for entry_id in ids}
+) -> list[dict[str, float]]:
+    words: dict[str, dict[str, float]] = {entry_id: {} for entry_id in ids}
     for document in documents:
-        for text in (*document.texts, *document.tags, *sentences(document.body)):
-            words[document.entry_id].update(analyzer.analyse(text).words)
+        own = words[document.entry_id]
+        for text in (*document.texts, *document.tags):
+            own.update(dict.fromkeys(analyzer.analyse(text).words, 1.0))
+        for sentence in sentences(document.body):
+            for word in analyzer.analyse(sentence).words:
+                own.setdefault(word, BODY_SHARE)
     return [words[entry_id] for entry_id in ids]

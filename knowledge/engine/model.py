@@ -6,8 +6,8 @@ from typing import Final, Literal
 
 Kind = Literal["answer", "suggest", "decline"]
 
-ANSWER_AT: Final = 0.62
-SUGGEST_AT: Final = 0.34
+ANSWER_AT: Final = 0.78
+SUGGEST_AT: Final = 0.35
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,14 @@ from knowledge.engine.index import Evidence, Floats, Index
 from knowledge.engine.model import Candidate, Why
 
 BEST: Final = 0.99
-COSINE_SHARE: Final = 0.5
-BM25_SHARE: Final = 0.2
+COSINE_SHARE: Final = 0.4
+BM25_SHARE: Final = 0.3
 COVERAGE_SHARE: Final = 0.3
 KIN_BONUS: Final = 0.08
 STEEPNESS: Final = 9.0
-MIDDLE: Final = 0.48
-MARGIN_WEIGHT: Final = 0.6
-WIDEST_MARGIN: Final = 0.25
+MIDDLE: Final = 0.3
+LEAD_WEIGHT: Final = 0.2
+CLEAR_MARGIN: Final = 0.1
 UNKNOWN_WEIGHT: Final = 0.35
 
 
@@ -87,7 +87,7 @@ def _margin(strength: Floats) -> Floats:
 
 
 def _confidence(strength: Floats, margin: Floats, unknown: float) -> Floats:
-    lead = np.clip(margin, -WIDEST_MARGIN, WIDEST_MARGIN)
-    raised = strength + MARGIN_WEIGHT * lead - UNKNOWN_WEIGHT * unknown
+    lead = np.tanh(margin / CLEAR_MARGIN)
+    raised = strength + LEAD_WEIGHT * lead - UNKNOWN_WEIGHT * unknown
     confidence: Floats = BEST / (1.0 + np.exp(-STEEPNESS * (raised - MIDDLE)))
     return np.where(strength > 0.0, confidence, 0.0)
