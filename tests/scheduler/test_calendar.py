@@ -154,6 +154,13 @@ def test_every_line_ends_as_the_standard_says() -> None:
     assert event_of(file).description.value == "one\ntwo\nthree\nfour"
 
 
+def test_characters_that_no_one_sees_are_left_out() -> None:
+    item = replace(BOOKED, description="a\x00b\x07\tc\x85d\ud800", summary="a\x00b\ud800")
+    event = event_of(ics(item, "PUBLISH"))
+    assert event.description.value == "ab\tc\nd"
+    assert event.summary.value == "a b"
+
+
 BREAKS = ["\r\n", "\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029", "\x00\n", "\\n\n"]
 FIELDS = ["uid", "summary", "description", "location", "url", "organizer_name", "attendee_name"]
 
