@@ -43,6 +43,7 @@ class Event(Base):
     revision: Mapped[int] = mapped_column(default=0)
     sample: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
 
 
 class Registration(Base):

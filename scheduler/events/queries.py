@@ -12,7 +12,7 @@ from scheduler.reminders import Occasion, concerned_contacts
 
 _SHOWN_AS_IS = (
     "id", "slug", "kind", "status", "title", "summary", "description", "venue", "zone",
-    "starts_at", "ends_at", "capacity", "taken", "registered", "revision", "sample", "created_at",
+    "starts_at", "ends_at", "capacity", "taken", "registered", "revision", "sample", "created_at", "changed_at",
 )  # fmt: skip
 
 PUBLISHED = Event.status == "published"

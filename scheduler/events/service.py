@@ -9,6 +9,7 @@ from sqlalchemy import delete, select, update
 from bot.clock import Clock
 from bot.outbox.outbox import INSERTS, NewRow, Outbox
 from bot.storage import Database, Tx
+from scheduler.events.kinds import CANCELLED_NOTICE, MOVED_NOTICE, PUBLISHED_NOTICE
 from scheduler.events.models import Event, Registration
 from scheduler.events.past import from_view, shipped
 from scheduler.events.queries import (
@@ -39,10 +40,6 @@ from scheduler.events.values import (
     instant,
 )
 from scheduler.reminders import REMINDER, Reminders, followers_of_all, subject
-
-PUBLISHED_NOTICE = "event.published"
-MOVED_NOTICE = "event.moved"
-CANCELLED_NOTICE = "event.cancelled"
 
 Audit = Callable[[Tx, int | None, str, str, dict[str, Any], datetime], Awaitable[None]]
 """audit(tx, actor_id, action, subject, details, at)"""
@@ -187,7 +184,7 @@ class Events:
                 return Unchanged(event)
             if event.revision != revision:
                 return Stale(event)
-            await _change(tx, event, status="cancelled")
+            await _change(tx, event, now, status="cancelled")
             await self._outbox.withdraw(tx, subject(event_id))
             cancelled = await _known(tx, event_id, actor_id)
             told = await audience(tx, event_id)
@@ -219,13 +216,14 @@ class Events:
             await self._reschedule(tx, event, event.times, now)
             return True
 
-    async def purge_samples(self) -> int:
-        """Delete sample events with all that hangs on them; how many there were."""
+    async def purge_samples(self, over_by: datetime | None = None) -> int:
+        """Delete sample events with all that hangs on them, or only those over by then; how many there were."""
+        which = Event.sample if over_by is None else Event.sample & (Event.ends_at <= over_by)
         async with self._db.write() as tx:
-            samples = (await tx.execute(select(Event.id).where(Event.sample))).scalars().all()
+            samples = (await tx.execute(select(Event.id).where(which))).scalars().all()
             for event_id in samples:
                 await self._outbox.withdraw(tx, subject(event_id))
-            await tx.execute(delete(Event).where(Event.sample))
+            await tx.execute(delete(Event).where(Event.id.in_(samples)))
         return len(samples)
 
     async def _reschedule(self, tx: Tx, event: EventView, times: Times, now: datetime) -> EventView:
@@ -234,7 +232,7 @@ class Events:
             "ends_local": times.ends_local.isoformat(),
             "zone": times.zone,
         }
-        await _change(tx, event, **local, **_instants(times))
+        await _change(tx, event, now, **local, **_instants(times))
         await self._outbox.withdraw(tx, subject(event.id), [REMINDER, MOVED_NOTICE])
         moved = await _known(tx, event.id)
         await self._reminders.plan_for_all(tx, occasion(moved), now)
@@ -293,6 +291,7 @@ async def _insert(tx: Tx, draft: EventDraft, now: datetime) -> tuple[int, bool]:
         "revision": 0,
         "sample": draft.sample,
         "created_at": now,
+        "changed_at": now,
     }
     new = INSERTS[tx.dialect.name](Event).values(row).on_conflict_do_nothing(index_elements=["slug"])
     if event_id := (await tx.execute(new.returning(Event.id))).scalar_one_or_none():
@@ -300,9 +299,9 @@ async def _insert(tx: Tx, draft: EventDraft, now: datetime) -> tuple[int, bool]:
     return (await tx.execute(select(Event.id).where(Event.slug == row["slug"]))).scalar_one(), False
 
 
-async def _change(tx: Tx, event: EventView, **values: Any) -> None:
+async def _change(tx: Tx, event: EventView, now: datetime, **values: Any) -> None:
     changed = update(Event).where(Event.id == event.id)
-    await tx.execute(changed.values(revision=event.revision + 1, **values))
+    await tx.execute(changed.values(revision=event.revision + 1, changed_at=now, **values))
 
 
 def _instants(times: Times) -> dict[str, datetime]:

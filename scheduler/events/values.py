@@ -112,6 +112,7 @@ class EventView:
     revision: int
     sample: bool
     created_at: datetime
+    changed_at: datetime
 
     @property
     def cancelled(self) -> bool:

@@ -1,0 +1,31 @@
+"""The calendar file of an event."""
+
+from bot.texts import Document, Translator
+from scheduler.calendar import CalendarItem, Method, content_type, ics, uid_for
+from scheduler.events.values import EventView
+
+
+def item(event: EventView, say: Translator, host: str, organizer: str) -> CalendarItem:
+    """The event as a calendar keeps it, in the reader's language; `host` makes its UID the world's only one."""
+    texts = [say.localized(event.summary), say.localized(event.description)]
+    return CalendarItem(
+        uid=uid_for("event", event.id, host),
+        sequence=event.revision,
+        start=event.starts_at,
+        end=event.ends_at,
+        zone=event.zone,
+        summary=say.localized(event.title),
+        stamp=event.changed_at,
+        description="\n\n".join(filter(None, texts)),
+        location=say.localized(event.venue),
+        url=event.online_url or "",
+        organizer_name=organizer,
+        status="CANCELLED" if event.cancelled else "CONFIRMED",
+    )
+
+
+def calendar_file(event: EventView, say: Translator, host: str, organizer: str) -> Document:
+    """To be opened by the reader's calendar: adds the event, updates it, or takes a cancelled one away."""
+    method: Method = "CANCEL" if event.cancelled else "PUBLISH"
+    data = ics(item(event, say, host, organizer), method)
+    return Document(f"{event.slug}.ics", data, content_type(method))
