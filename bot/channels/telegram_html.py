@@ -435,7 +435,7 @@ def _trimmed(styled: Styled) -> Styled:
     return Styled(text[front:], tuple(replace(e, offset=e.offset - front) for e in kept))
 
 
-_ADDRESS = re.compile(r"(?<![\w@/.])https?://[^\s<>\"'“”‘’（）()，。；：！？、]+", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?<![a-zA-Z0-9_@/.])https?://[^\s<>\"'“”‘’（）()，。；：！？、]+", re.IGNORECASE)
 _COMMAND = re.compile(r"(?<![\w/<>])/([a-zA-Z0-9_]{1,64})(?:@[a-zA-Z0-9_]{3,32})?(?!\w)")
 _OPAQUE = {"code", "pre", "text_link"}
 

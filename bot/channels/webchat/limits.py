@@ -86,7 +86,7 @@ def _styled(raw: str, parse_mode: str | None, entities: list[MessageEntity] | No
     if not _encodable(raw):
         raise bad_request("Strings must be encoded in UTF-8")
     if not parse_mode:
-        return tidy(Styled(raw, _given(entities or [], units(raw))))
+        return tidy(Styled(raw, _given(entities or [], raw)))
     if parse_mode.lower() != "html":
         raise bad_request("Unsupported parse_mode")
     try:
@@ -103,13 +103,36 @@ def _encodable(raw: str) -> bool:
     return True
 
 
-def _given(entities: list[MessageEntity], size: int) -> tuple[Entity, ...]:
+def _given(entities: list[MessageEntity], raw: str) -> tuple[Entity, ...]:
     """Entities that came beside the text; those that leave it are ignored, as the server does."""
+    size = units(raw)
     inside = [e for e in entities if 0 <= e.offset and 0 < e.length and e.offset + e.length <= size]
+    for entity in inside:
+        _check_aligned(entity, raw)
     return tuple(
         Entity(e.type, e.offset, e.length, e.url, e.language, e.custom_emoji_id)
         for e in sorted(inside, key=lambda e: (e.offset, -e.length))
     )
+
+
+def _check_aligned(entity: MessageEntity, raw: str) -> None:
+    """Characters outside the basic plane take two units; an entity takes both."""
+    encoded = raw.encode("utf-16-le")
+    begin, end = 2 * entity.offset, 2 * (entity.offset + entity.length)
+    if (at := _torn(encoded, begin)) is not None:
+        raise bad_request(f"Entity begins in a middle of a UTF-16 symbol at byte offset {at}")
+    if (at := _torn(encoded, end)) is not None:
+        where = f"Entity beginning at UTF-16 offset {entity.offset}"
+        raise bad_request(f"{where} ends in a middle of a UTF-16 symbol at byte offset {at}")
+
+
+def _torn(encoded: bytes, at: int) -> int | None:
+    """The UTF-8 offset of the character that a cut at `at` would tear."""
+    try:
+        encoded[:at].decode("utf-16-le")
+    except UnicodeDecodeError:
+        return len(encoded[: at - 2].decode("utf-16-le").encode())
+    return None
 
 
 def markup(value: Any, inline_only: bool = False) -> Json | None:
