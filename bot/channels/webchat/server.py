@@ -43,7 +43,7 @@ from bot.channels.webchat.visitors import (
     Place,
     Visitors,
     is_shown,
-    no_wake,
+    nobody_waits,
 )
 from bot.clock import Clock
 from bot.storage import Database, Tx
@@ -72,10 +72,10 @@ class ChatServer(Visitors):
         bot_user: BotUser,
         accept: Accept,
         push: Push,
-        wake: Callable[[int], None] = no_wake,
+        taken: Callable[[Any], None] = nobody_waits,
         faults: Faults | None = None,
     ) -> None:
-        super().__init__(db, clock, bot_user, accept, push, wake)
+        super().__init__(db, clock, bot_user, accept, push, taken)
         self.faults = faults or Faults()
 
     async def call(self, method: TelegramMethod[Any]) -> Any:

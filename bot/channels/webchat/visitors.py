@@ -35,7 +35,7 @@ from bot.channels.webchat.rows import (
 from bot.clock import Clock
 from bot.storage import Database, Tx
 
-Accept = Callable[[Tx, Json], Awaitable[object]]
+Accept = Callable[[Tx, Json], Awaitable[Any]]
 """Stores an update, given in Telegram's JSON without `update_id`, in the transaction of what caused it."""
 
 TEXT_LIMIT = 4096
@@ -69,8 +69,8 @@ class Attachment:
     data: bytes
 
 
-def no_wake(chat_id: int) -> None:
-    """Nobody waits."""
+def nobody_waits(accepted: Any) -> None:
+    """For tests that look at what was accepted themselves."""
 
 
 class Visitors:
@@ -83,15 +83,15 @@ class Visitors:
         bot_user: BotUser,
         accept: Accept,
         push: Push,
-        wake: Callable[[int], None] = no_wake,
+        taken: Callable[[Any], None] = nobody_waits,
     ) -> None:
-        """`wake` is called with the chat's id after the commit of each accepted update."""
+        """`taken` gets what `accept` returned, once that update is committed."""
         self.db = db
         self.clock = clock
         self.bot_user = bot_user
         self.accept = accept
         self.push = push
-        self.wake = wake
+        self.taken = taken
 
     async def find(self, visitor: str) -> VisitorChat | None:
         """The chat of a visitor, if there is one."""
@@ -137,13 +137,13 @@ class Visitors:
                 row = self._row(chat_id, place, from_bot=False) | content(styled) | {"client_key": key}
                 await tx.execute(insert(WebMessage).values(row))
                 message = telegram_json(row, person_json(chat_id, place.locale)) | dict(extra or {})
-                await self.accept(tx, {"message": message})
+                accepted = await self.accept(tx, {"message": message})
         except IntegrityError:
             if (said := await self._said(chat_id, key)) is None:
                 raise
             return said
         self.push.publish(chat_id, Changed(place.seq))
-        self.wake(chat_id)
+        self.taken(accepted)
         return place.message_id
 
     async def press(self, chat_id: int, message_id: int, data: str, key: str) -> str:
@@ -166,12 +166,12 @@ class Visitors:
                     "message": telegram_json(row, self.bot_user.as_json()),
                     "data": data,
                 }
-                await self.accept(tx, {"callback_query": query})
+                accepted = await self.accept(tx, {"callback_query": query})
         except IntegrityError:
             if (pressed := await self._pressed(chat_id, key)) is None:
                 raise
             return pressed
-        self.wake(chat_id)
+        self.taken(accepted)
         return query_id
 
     async def changes(self, chat_id: int, since: int) -> tuple[list[Json], int]:
@@ -225,8 +225,8 @@ class Visitors:
         async with self.db.write() as tx:
             change = update(WebChat).where(WebChat.id == chat_id).values(blocked=blocked)
             locale = (await tx.execute(change.returning(WebChat.locale))).scalar_one()
-            await self.accept(tx, {"my_chat_member": self._member_json(chat_id, locale, now, blocked)})
-        self.wake(chat_id)
+            accepted = await self.accept(tx, {"my_chat_member": self._member_json(chat_id, locale, now, blocked)})
+        self.taken(accepted)
 
     def _member_json(self, chat_id: int, locale: str, now: datetime, blocked: bool) -> Json:
         user = self.bot_user.as_json()
