@@ -38,7 +38,7 @@ class AddressBook(Protocol):
         ...
 
     async def lost(self, tx: Tx, chat: ChatRef, at: datetime) -> None:
-        """The chat cannot be written to any more: blocked, or gone."""
+        """The chat cannot be written to any more: blocked, or gone. `at` is when the failed send began."""
         ...
 
 
@@ -48,6 +48,7 @@ class Result(StrEnum):
     WAIT = "wait"  # 429: not sent, come back after `retry_after` seconds
     REJECTED = "rejected"  # our own mistake, such as broken markup: never loop
     FAILED = "failed"  # proven not sent: try again later
+    UNPROVEN = "unproven"  # the other side broke down (5xx): hardly sent, but nobody can say
     IN_DOUBT = "in_doubt"  # may or may not have been sent
     STOPPED = "stopped"  # the token is refused: the channel as a whole cannot send
 
@@ -63,7 +64,13 @@ class Outcome:
 class Channel(Protocol):
     """Carries messages to the chats of one bot."""
 
-    bot_id: int
+    @property
+    def bot_id(self) -> int: ...
+
+    @property
+    def exactly_once(self) -> bool:
+        """Whether the same `key` never sends twice, so that a send in doubt can simply be repeated."""
+        ...
 
     async def send(self, chat: ChatRef, message: Message, key: str) -> Outcome:
         """Send once; where the channel can, the same `key` never sends twice."""
