@@ -30,6 +30,7 @@ __all__ = [
 
 SHIPPED: Final = Path(__file__).parent / "entries"
 LOCALES: Final = ("en", "zh-Hans", "zh-Hant")
+WRITTEN: Final = ("en", "zh-Hans")
 BASES: Final = ("sourced", "operator", "editorial")
 SMALL_TALK: Final = "smalltalk"
 
@@ -198,10 +199,15 @@ class Library:
 
 def load(folder: Path = SHIPPED, glossary: Path | None = None) -> Library:
     """Read a knowledge base. The glossary is `glossary.csv` in the folder or beside it."""
-    beside = (folder / "glossary.csv", folder.parent / "glossary.csv")
-    file = glossary or next((path for path in beside if path.is_file()), None)
-    terms = load_glossary(file) if file else Glossary()
+    terms = load_glossary(glossary) if glossary else load_glossary_beside(folder)
     return Library([parse(raw, terms) for raw in read_folder(folder)], terms)
+
+
+def load_glossary_beside(folder: Path) -> Glossary:
+    """The glossary that belongs to a folder of entries; an empty one if there is none."""
+    places = (folder / "glossary.csv", folder.parent / "glossary.csv")
+    file = next((path for path in places if path.is_file()), None)
+    return load_glossary(file) if file else Glossary()
 
 
 def load_glossary(file: Path) -> Glossary:
