@@ -66,11 +66,20 @@ class Engine:
     def _choose(self, ranked: Sequence[Candidate]) -> tuple[Kind, tuple[Candidate, ...]]:
         if not ranked or ranked[0].confidence < self.bands.suggest_at:
             return "decline", ()
-        twins = sum(candidate.why.exact for candidate in ranked)
-        if ranked[0].confidence >= self.bands.answer_at and twins < 2:
+        if self._is_clear(ranked):
             return "answer", (ranked[0],)
         offered = tuple(c for c in ranked if c.entry_id not in self._unlisted)[:MOST_SUGGESTED]
         return ("suggest", offered) if len(offered) > 1 else ("decline", ())
+
+    def _is_clear(self, ranked: Sequence[Candidate]) -> bool:
+        """One entry stands out. Small talk cannot be offered, so it needs to be less certain."""
+        first, second = ranked[0], ranked[1] if len(ranked) > 1 else None
+        enough = self.bands.answer_at
+        if first.entry_id in self._unlisted:
+            enough = (enough + self.bands.suggest_at) / 2
+        rival = second is not None and second.confidence >= self.bands.answer_at
+        alone = first.why.exact and not (second and second.why.exact)
+        return first.confidence >= enough and (alone or not rival)
 
 
 def _features(ranked: Sequence[Candidate]) -> Mapping[str, float]:
