@@ -5,6 +5,9 @@ import { icon, make } from "./texts.js";
 
 const BLANK_LABEL = /^[\s\u00b7\u2013\u2014.\-\u2800]*$/u;
 const WIDE_FROM_COLUMNS = 5;
+const SHORT_LABEL = 2;
+const LONG_LABEL = 6;
+const SIGNS = { "\u{1f44d}": "good", "\u{1f44e}": "bad" };
 const STYLES = new Set(["primary", "success", "danger"]);
 
 export class Bubble {
@@ -51,7 +54,7 @@ export class Bubble {
     if (body === this.#body) return;
     this.#body = body;
     const open = Array.from(this.element.querySelectorAll("blockquote.expandable"), (quote) => quote.classList.contains("open"));
-    const bubble = make("div", "bubble");
+    const bubble = make("div", file ? "bubble with-document" : "bubble");
     if (html || text) bubble.append(this.#makeText());
     if (file) bubble.append(this.#makeDocument(file));
     bubble.append(make("p", "meta"));
@@ -125,12 +128,13 @@ export class Bubble {
     this.element.querySelector(".failure")?.remove();
     if (!this.message.failed) return;
     const line = make("p", "failure");
-    line.append(make("span", "", this.message.failed));
+    const actions = make("span", "failure-actions");
+    line.append(make("span", "", this.message.failed), actions);
     for (const action of ["try_again", "edit"]) {
       const button = this.house.texts.write(make("button", "link-button"), action);
       button.type = "button";
       button.dataset.unsent = action;
-      line.append(button);
+      actions.append(button);
     }
     this.element.append(line);
   }
@@ -153,9 +157,7 @@ export class Bubble {
     keyboard.setAttribute("role", "group");
     this.house.texts.label(keyboard, "aria-label", "buttons");
     for (const row of rows) {
-      const line = make("div", row.length >= WIDE_FROM_COLUMNS ? "row narrow" : "row");
-      line.append(...row.map(makeKey));
-      keyboard.append(line);
+      keyboard.append(makeRow(row));
     }
     return keyboard;
   }
@@ -197,12 +199,44 @@ export class Bubble {
     if (rowIndex < 0) return this.#focusables()[index];
     const keys = Array.from(this.element.querySelectorAll(".key"));
     const rows = this.#rows();
-    const row = rows[Math.min(rowIndex, rows.length - 1)];
+    const row = rows[rowIndex];
     return keys.find((key) => key.dataset.press === press && key.textContent === label)
       ?? keys.find((key) => press !== undefined && key.dataset.press === press)
       ?? keys.find((key) => key.textContent === label && label.trim())
-      ?? row?.children[Math.min(index, row.children.length - 1)];
+      ?? (row && nearestKey(row, index))
+      ?? keys[0];
   }
+}
+
+/** @returns {HTMLElement | undefined} the button at a place of a row, or the one nearest to it */
+export function nearestKey(row, place) {
+  const all = Array.from(row.children);
+  const distance = (key) => Math.abs(all.indexOf(key) - place);
+  return Array.from(row.querySelectorAll(".key")).sort((one, other) => distance(one) - distance(other))[0];
+}
+
+function makeRow(buttons) {
+  const narrow = buttons.length >= WIDE_FROM_COLUMNS;
+  const row = make("div", narrow ? "row narrow" : "row");
+  row.append(...buttons.map((button) => (button.text.trim() ? makeKey(button) : makeGap())));
+  // A row of many words without any number is the heading of a grid: the days of the week.
+  if (narrow && !buttons.some(({ text }) => /\d/.test(text))) markAll(row, () => "quiet");
+  // "Back, December 2026, forward": the arrows leave their room to the words.
+  if (buttons.some(({ text }) => text.length >= LONG_LABEL)) {
+    markAll(row, ({ textContent }) => (textContent.trim().length <= SHORT_LABEL ? "short" : "long"));
+  }
+  return row;
+}
+
+/** A button without a word only holds a place in a grid; nobody should have to tab over it. */
+function makeGap() {
+  const gap = make("span", "gap");
+  gap.setAttribute("aria-hidden", "true");
+  return gap;
+}
+
+function markAll(row, className) {
+  for (const key of row.querySelectorAll(".key")) key.classList.add(className(key));
 }
 
 function makeKey(button) {
@@ -212,10 +246,18 @@ function makeKey(button) {
   if (BLANK_LABEL.test(button.text)) key.classList.add("quiet");
   if (button.data !== undefined && button.data !== null) key.dataset.press = button.data;
   if (button.copy !== undefined && button.copy !== null) key.dataset.copy = button.copy;
-  key.append(make("span", "key-text", button.text));
+  key.append(make("span", SIGNS[button.text] ? "key-text visually-hidden" : "key-text", button.text));
+  if (SIGNS[button.text]) key.append(makeSign(SIGNS[button.text]));
   if (button.url) key.append(icon("link"));
   if (button.copy) key.append(icon("copy"));
   return key;
+}
+
+/** The two thumbs are drawn, so that they look alike on every system and in the page's own colours. */
+function makeSign(name) {
+  const sign = icon(name);
+  sign.classList.add("sign");
+  return sign;
 }
 
 function makeLinkKey(address) {

@@ -1,10 +1,10 @@
 /** The conversation: messages in order, days, groups, scrolling, what is unread, what is announced. */
 
-import { Bubble } from "./bubble.js";
+import { Bubble, nearestKey } from "./bubble.js";
 import { revealSpoiler, setExpanded, toPlain } from "./markup.js";
 import { dayKey, make } from "./texts.js";
 
-const NEAR_BOTTOM = 60;
+const NEAR_BOTTOM = 24;
 const GROUP_SECONDS = 300;
 const ANNOUNCE_LENGTH = 400;
 const SPOKEN_AFTER = 2_000;
@@ -17,6 +17,7 @@ export class Log extends EventTarget {
   #loaded = false;
   #pinned = true;
   #unread = 0;
+  #size = "";
 
   constructor(house, notices) {
     super();
@@ -117,6 +118,7 @@ export class Log extends EventTarget {
     const was = bubble.message;
     bubble.update(message);
     if (message.from === "bot" && message.html !== was.html) changed.push(message);
+    this.dispatchEvent(new CustomEvent("came", { detail: message }));
   }
 
   #remove(messageId) {
@@ -238,7 +240,7 @@ export class Log extends EventTarget {
   }
 
   #listen() {
-    const stay = new ResizeObserver(() => this.#pinned && this.scrollToEnd());
+    const stay = new ResizeObserver(() => this.#resized());
     stay.observe(this.scroller);
     stay.observe(this.scroller.firstElementChild);
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
@@ -254,7 +256,18 @@ export class Log extends EventTarget {
     });
   }
 
+  #resized() {
+    this.#size = this.#measure();
+    if (this.#pinned) this.scrollToEnd();
+  }
+
+  #measure() {
+    return `${this.scroller.scrollHeight} ${this.scroller.clientHeight}`;
+  }
+
   #scrolled() {
+    // Not the person moved away from the end, the end moved; staying there is under way.
+    if (this.#pinned && this.#measure() !== this.#size) return;
     const { scrollHeight, scrollTop, clientHeight } = this.scroller;
     this.#pinned = scrollHeight - scrollTop - clientHeight < NEAR_BOTTOM;
     if (this.#pinned) this.#seen();
@@ -301,16 +314,24 @@ const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowD
 
 /** Arrow keys walk over the grid of buttons; a shorter row is entered at the nearest place. */
 function moveInKeyboard(key, event) {
-  const rows = Array.from(key.closest(".keyboard").children, (row) => Array.from(row.children));
-  const rowIndex = rows.findIndex((row) => row.includes(key));
+  const row = key.closest(".row");
   const [down, right] = STEPS[event.key];
-  const row = rows[rowIndex + down];
-  if (!row) return;
-  const share = (rows[rowIndex].indexOf(key) + 0.5) / rows[rowIndex].length;
-  const column = down ? Math.floor(share * row.length) : row.indexOf(key) + right;
-  if (!row[column]) return;
+  const target = down ? keyBelow(key, row, down) : keyBeside(key, row, right);
+  if (!target) return;
   event.preventDefault();
-  row[column].focus();
+  target.focus();
+}
+
+function keyBeside(key, row, right) {
+  const keys = Array.from(row.querySelectorAll(".key"));
+  return keys[keys.indexOf(key) + right];
+}
+
+function keyBelow(key, row, down) {
+  const next = down > 0 ? row.nextElementSibling : row.previousElementSibling;
+  if (!next) return null;
+  const share = (Array.from(row.children).indexOf(key) + 0.5) / row.children.length;
+  return nearestKey(next, Math.floor(share * next.children.length));
 }
 
 function nextArticle(element) {

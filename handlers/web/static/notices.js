@@ -2,13 +2,16 @@
 
 import { make } from "./texts.js";
 
-const BANNER_DELAY = 1_200;
+const CONNECTING_AFTER = 1_200;
+const OFFLINE_AFTER = 3_500;
 const TOAST_MINIMUM = 3_500;
 const TOAST_PER_CHARACTER = 55;
 const TOASTS_AT_ONCE = 3;
+const ANNOUNCEMENT_STAYS = 6_000;
 
 export class Notices {
-  #bannerTimer = 0;
+  #bannerTimers = [];
+  #announcerTimer = 0;
   #returnTo = null;
 
   constructor(texts) {
@@ -41,21 +44,26 @@ export class Notices {
 
   /** Spoken by screen readers at their next pause, also when it says the same as before. */
   announce(text) {
+    clearTimeout(this.#announcerTimer);
     this.announcer.textContent = "";
     requestAnimationFrame(() => { this.announcer.textContent = text; });
+    this.#announcerTimer = setTimeout(() => { this.announcer.textContent = ""; }, ANNOUNCEMENT_STAYS);
   }
 
   /** Short interruptions are not worth a word. */
   showConnection(online) {
-    clearTimeout(this.#bannerTimer);
-    if (online) this.#hideBanner();
-    else this.#bannerTimer = setTimeout(() => this.#showBanner(), BANNER_DELAY);
+    for (const timer of this.#bannerTimers) clearTimeout(timer);
+    if (online) return this.#hideBanner();
+    this.#bannerTimers = [
+      setTimeout(() => this.#showBanner("connecting"), CONNECTING_AFTER),
+      setTimeout(() => this.#showBanner("offline"), OFFLINE_AFTER),
+    ];
   }
 
-  #showBanner() {
+  #showBanner(key) {
     this.banner.dataset.shown = "true";
-    this.texts.write(document.getElementById("banner-text"), "offline");
-    document.getElementById("connect-now").hidden = false;
+    this.texts.write(document.getElementById("banner-text"), key);
+    document.getElementById("connect-now").hidden = key !== "offline";
   }
 
   #hideBanner() {

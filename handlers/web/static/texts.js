@@ -10,6 +10,8 @@ const TIME_LOCALES = { en: "en-GB", "zh-Hans": "zh-CN", "zh-Hant": "zh-HK" };
 const DAY_MS = 86_400_000;
 
 export class Texts extends EventTarget {
+  #formats = new Map();
+
   /**
    * @param {Record<string, Record<string, string>>} catalogues locale -> key -> text
    * @param {string} locale
@@ -21,9 +23,7 @@ export class Texts extends EventTarget {
   }
 
   knows(locale) {
-    return Object.hasOwn
-      ? Object.hasOwn(this.catalogues, locale)
-      : Object.prototype.hasOwnProperty.call(this.catalogues, locale);
+    return Object.keys(this.catalogues).includes(locale);
   }
 
   /** Changes the language of the whole page; tells listeners by a "switched" event. */
@@ -65,8 +65,13 @@ export class Texts extends EventTarget {
     }
   }
 
+  /** Making a formatter costs much more than using it, and a history has many times. */
   #format(date, options) {
-    return new Intl.DateTimeFormat(TIME_LOCALES[this.locale] ?? this.locale, options).format(date);
+    const key = this.locale + JSON.stringify(options);
+    if (!this.#formats.has(key)) {
+      this.#formats.set(key, new Intl.DateTimeFormat(TIME_LOCALES[this.locale] ?? this.locale, options));
+    }
+    return this.#formats.get(key).format(date);
   }
 
   /** Hour and minute in the reader's own zone. */
