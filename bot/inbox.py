@@ -157,6 +157,11 @@ class Inbox:
             self._background.start(self._work_off(lane, accepted.generation), f"lane {lane.chat_id}")
         queue.append(accepted)
 
+    @property
+    def busy(self) -> bool:
+        """Whether updates are being worked off here."""
+        return bool(self._queues)
+
     async def _work_off(self, lane: Lane, generation: int) -> None:
         queue = self._queues[lane]
         try:
@@ -255,6 +260,12 @@ class Inbox:
         async with self._db.write() as tx:
             leased = [(lane, await self._lease(tx, lane)) for lane in waiting]
         return [(lane, generation) for lane, (owner, generation) in leased if owner == self._replica]
+
+    async def hold(self, lane: Lane) -> bool:
+        """Whether this replica has the lane now, for work that only one may do; asking again renews it."""
+        async with self._db.write() as tx:
+            owner, _ = await self._lease(tx, lane)
+        return owner == self._replica
 
     async def recover(self) -> None:
         """Void all leases: for a start that knows itself to be the only process on the database."""

@@ -1,6 +1,6 @@
 """Everything an operator can set: environment variables `CIPO_...` or a file `.env`.
 
-Each field's description is also its comment in `.env.example`, which `run_bot.py check --env-example` writes.
+Each field's description is also its comment in `.env.example`, which `run_bot.py check --env-example` prints.
 """
 
 import os
@@ -61,7 +61,6 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None, description="postgresql://user:password@host/name; unset: an SQLite file in the data folder."
     )
-    web_enabled: bool = Field(True, description="Serve the web chat.")
     web_host: str = Field("127.0.0.1", description="Address to listen on. Only loopback unless you mean it.")
     web_port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     public_url: str | None = Field(
@@ -160,3 +159,19 @@ def _one_line(error: ValidationError) -> str:
     name = "CIPO_" + "__".join(str(part) for part in first["loc"] if not str(part).startswith("constrained")).upper()
     reason = first["msg"].removeprefix("Value error, ")
     return f"{name}: {reason}; mend it in the environment or in .env (see .env.example)"
+
+
+def env_example() -> str:
+    """The text of `.env.example`: every setting with what it is and its default."""
+    lines = ["# Every setting of CIPO Advisor. Copy to .env and change what you need; all are optional.", ""]
+    for name, field in Settings.model_fields.items():
+        if name == "operator":
+            lines += ["", f"# {field.description}"]
+            lines += [f"# CIPO_OPERATOR__{fact.upper()}=" for fact in OperatorFacts.model_fields]
+        else:
+            lines += [f"# {field.description}", f"# CIPO_{name.upper()}={_example(field.default)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _example(default: Any) -> str:
+    return "" if default is None else str(default).lower() if isinstance(default, bool) else str(default)

@@ -1,17 +1,25 @@
-"""The use cases that doors may call."""
+"""The use cases that doors may call, and the core of one process behind them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bot.background import Background, Bell, InFlight
 from bot.clock import Clock
 from bot.desk.desk import Desk
+from bot.inbox import Inbox
+from bot.outbox.outbox import Outbox
+from bot.outbox.port import Kind
 from bot.people.contacts import Contacts
 from bot.people.privacy import Privacy
 from bot.people.roles import Invitations
+from bot.settings import Settings
+from bot.storage import Database
 from bot.texts import Texts
+from handlers.sample import SampleData
 from knowledge.answers import Answers
 from scheduler.appointments.service import Appointments
 from scheduler.events.service import Events
-from scheduler.reminders.service import Reminders
+from scheduler.reminders import Reminders
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +34,26 @@ class Services:
     appointments: Appointments
     events: Events
     reminders: Reminders
+    sample: SampleData
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """Storage and services of one process, with what runs behind them."""
+
+    settings: Settings
+    clock: Clock
+    replica: str
+    texts: Texts
+    db: Database
+    background: Background
+    in_flight: InFlight
+    inbox: Inbox
+    outbox: Outbox
+    outbox_due: Bell
+    kinds: Mapping[str, Kind]
+    services: Services
+
+    async def close(self) -> None:
+        await self.background.close()
+        await self.db.close()

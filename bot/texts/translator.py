@@ -25,6 +25,7 @@ LOCALES: Mapping[str, str] = {"en": "English", "zh-Hans": "简体中文", "zh-Ha
 
 _BABEL = {"en": "en_GB", "zh-Hans": "zh_Hans_CN", "zh-Hant": "zh_Hant_HK"}
 _DATE = {"en": "EEE d MMM y", "zh-Hans": "y年M月d日 EEE", "zh-Hant": "y年M月d日 EEE"}
+_PLAIN_DATE = {"en": "d MMM y", "zh-Hans": "y年M月d日", "zh-Hant": "y年M月d日"}
 _MONTH = {"en": "MMMM y", "zh-Hans": "y年M月", "zh-Hant": "y年M月"}
 
 FOLDER = Path(__file__).parent
@@ -70,6 +71,10 @@ class Translator:
         """Translated plain text, for buttons, file names and calendar entries."""
         return self._catalogue.gettext(message).format(**values)
 
+    def unfilled(self, message: str) -> str:
+        """Translated plain text with its placeholders still in it, for whoever fills them elsewhere."""
+        return self._catalogue.gettext(message)
+
     def count(self, one: str, many: str, n: int, **values: Any) -> Markup:
         return Markup(self._catalogue.ngettext(one, many, n)).format(n=n, **values)
 
@@ -83,6 +88,10 @@ class Translator:
             return texts or ""
         wanted = [self.locale, *(["zh-Hans", "zh-Hant"] if self.locale != "en" else []), "en"]
         return next((texts[code] for code in wanted if texts.get(code)), next(iter(texts.values()), ""))
+
+    def plain_day(self, day: date) -> str:
+        """A day far off, whose weekday tells nothing."""
+        return format_date(day, _PLAIN_DATE[self.locale], locale=_BABEL[self.locale])
 
     def day(self, day: date) -> str:
         return format_date(day, _DATE[self.locale], locale=_BABEL[self.locale])

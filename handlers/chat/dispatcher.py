@@ -8,8 +8,9 @@ from aiogram import Bot, Dispatcher, F
 from aiogram.types import Update
 from pydantic import ValidationError
 
+from bot.channels.conversation import Handling, handling
 from bot.channels.send_keys import sending
-from bot.channels.state import ConversationStorage, Handling, handling
+from bot.channels.state import ConversationStorage
 from bot.inbox import Accepted
 from handlers.chat import ask, book, desk, events, fallback, manage, privacy, start
 from handlers.chat.middlewares import KnowThePerson, Pace

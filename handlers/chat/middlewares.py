@@ -11,25 +11,16 @@ from aiogram import BaseMiddleware, Bot
 from aiogram.types import CallbackQuery, TelegramObject
 from aiogram.types import Message as ChatMessage
 
-from bot.channels.state import handling
+from bot.channels.conversation import handling
 from bot.outbox.port import ChatRef
 from bot.people.contacts import Contacts, Person
 from bot.texts import Message, Texts, Translator
 from handlers.chat.reply import Reply
+from handlers.locale import guess_locale
 
 log = structlog.get_logger(__name__)
 
 Handler = Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]]
-
-
-def guess_locale(language_code: str | None) -> str:
-    """Our locale for an IETF language tag: Traditional for Hong Kong, Macau and Taiwan, English for all we don't speak."""
-    parts = (language_code or "").lower().replace("_", "-").split("-")
-    if parts[0] not in ("zh", "yue"):
-        return "en"
-    traditional = {"hant", "hk", "mo", "tw"}
-    simplified = "hans" in parts or not (traditional & set(parts) or parts[0] == "yue")
-    return "zh-Hans" if simplified else "zh-Hant"
 
 
 class KnowThePerson(BaseMiddleware):

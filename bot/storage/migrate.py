@@ -1,0 +1,51 @@
+"""Brings a database to the present schema. Revisions are numbered files: 0001_first.py, 0002_..."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, inspect, text
+
+from bot.storage.database import Database
+
+FOLDER = Path(__file__).parent / "migrations"
+
+
+def newest_revision() -> str:
+    names = sorted(path.name for path in (FOLDER / "versions").glob("[0-9]*.py"))
+    return names[-1].partition("_")[0]
+
+
+async def is_current(db: Database) -> bool:
+    """Whether the database is at the newest revision."""
+    async with db.read() as tx:
+        return await tx.run_sync(_revision) == newest_revision()
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+async def migrate(db: Database) -> None:
+    """Run what is missing, in one transaction; harmless when nothing is."""
+    async with db.write() as tx:
+        await tx.run_sync(_upgrade)
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command  # costs a third of a second, wanted by few
+
+    command.upgrade(alembic_config(connection), "head")
+
+
+def alembic_config(connection: Connection, metadata: Any = None) -> Any:
+    """Alembic's configuration for a connection; with `metadata` it can compare it with the database."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    config.attributes["metadata"] = metadata
+    return config

@@ -1,0 +1,258 @@
+"""The serving process: channels and doors in front of the core, started and stopped in order.
+
+Start: bind the port, serve the page, then fit the answering engine. Stop: no new tick, nothing new accepted, what
+is in flight ends, then the rest is closed; what was accepted and not begun stays in the database.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import structlog
+import uvicorn
+from aiogram import Bot
+from aiogram.client.session.aiohttp import AiohttpSession
+from aiogram.client.telegram import TelegramAPIServer
+from aiogram.exceptions import AiogramError
+
+from bot.channels.bot_channel import BotChannel
+from bot.channels.state import ConversationStorage
+from bot.channels.telegram import Poller
+from bot.channels.webchat.push import Push
+from bot.channels.webchat.rows import BotUser, Json
+from bot.channels.webchat.server import ChatServer
+from bot.channels.webchat.session import WebChatSession
+from bot.inbox import Accepted, Lane
+from bot.outbox.port import ChatRef
+from bot.outbox.sender import Sender
+from bot.storage import Tx
+from handlers.chat.commands import introduce, offer_commands
+from handlers.chat.dispatcher import ALLOWED_UPDATES, Feeder, build_dispatcher
+from handlers.services import Core
+from handlers.web.app import Visit, WebChatDoor, allowed_origins, build_app
+from scheduler.ticks import Tick, Ticks
+
+log = structlog.get_logger(__name__)
+
+DRAIN_SECONDS = 20.0
+
+
+class CannotServe(Exception):
+    """Serving cannot begin; the text says in one line why and how to mend it."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn, with the signals left to us."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class App:
+    def __init__(self, core: Core, web_bot_id: int) -> None:
+        self.core = core
+        settings = core.settings
+        self.push = Push()
+        self.chat_server = ChatServer(
+            core.db,
+            core.clock,
+            BotUser(web_bot_id, settings.bot_name, "cipo_web_bot"),
+            self._accept,
+            self.push,
+            core.inbox.take,
+        )
+        self.web_bot = Bot(f"{web_bot_id}:web-chat", session=WebChatSession(self.chat_server))
+        self.telegram_bot = self._telegram_bot()
+        bots = {bot.id: bot for bot in (self.web_bot, self.telegram_bot) if bot is not None}
+        dispatcher = build_dispatcher(
+            core.services, ConversationStorage(core.db), settings.messages_per_minute
+        )
+        core.inbox.handle = Feeder(dispatcher, bots)
+        self.sender = Sender(
+            core.db,
+            core.clock,
+            core.kinds,
+            {bot_id: BotChannel(bot) for bot_id, bot in bots.items()},
+            core.services.contacts,
+            core.texts,
+            core.replica,
+        )
+        core.outbox_due.answer(self.sender.wake)
+        self.ticks = Ticks(self._ticks(), core.clock, core.in_flight)
+        self.stopping = asyncio.Event()
+        self.address = ""
+
+    def _telegram_bot(self) -> Bot | None:
+        token = self.core.settings.telegram_token
+        if token is None:
+            return None
+        api = TelegramAPIServer.from_base(self.core.settings.telegram_api_url)
+        return Bot(token.get_secret_value(), session=AiohttpSession(api=api))
+
+    def _ticks(self) -> list[Tick]:
+        core = self.core
+        return [
+            Tick("inbox", core.inbox.tick, seconds=1),
+            Tick("web chat", lambda: self.push.poll(core.db), seconds=1),
+            Tick("outbox", self.sender.reap, seconds=10),
+            Tick("holds", core.services.appointments.sweep, seconds=30),
+            Tick("zones", lambda: core.services.events.rederive(core.clock.now()), cron="17 3 * * *"),
+            Tick("old updates", core.inbox.forget_old, cron="47 3 * * *"),
+        ]
+
+    async def _accept(self, tx: Tx, update: Json) -> Accepted | None:
+        """The chat server's updates go to the inbox, each under the number of what caused it."""
+        if "callback_query" in update:
+            press = update["callback_query"]
+            return await self._keep(tx, press["message"]["chat"]["id"], f"press {press['id']}", update)
+        if "message" in update:
+            message = update["message"]
+            chat_id = message["chat"]["id"]
+            return await self._keep(tx, chat_id, f"message {chat_id} {message['message_id']}", update)
+        change = update["my_chat_member"]
+        chat_id = change["chat"]["id"]
+        return await self._keep(tx, chat_id, f"member {chat_id} {change['date']}", update)
+
+    async def _keep(self, tx: Tx, chat_id: int, key: str, update: Json) -> Accepted | None:
+        payload = json.dumps(update, ensure_ascii=False)
+        return await self.core.inbox.accept(tx, Lane(self.web_bot.id, chat_id), key, payload)
+
+    # Life
+
+    async def run(self) -> int:
+        """Serve until a signal or `stop`; the exit code."""
+        self._own_signals()
+        sock = listen(self.core.settings.web_host, self.core.settings.web_port)
+        await self.start(sock)
+        await self.stopping.wait()
+        await self.close()
+        return 0
+
+    async def start(self, sock: socket.socket) -> None:
+        """Serve on the bound socket, and begin what runs beside."""
+        core = self.core
+        self.door, server = self._web(sock)
+        self._serving = core.background.start(server.serve(sockets=[sock]), "web server")
+        self._server = server
+        while not server.started and not self._serving.done():
+            await asyncio.sleep(0.005)
+        await introduce(self.web_bot, core.texts, core.settings.bot_name)
+        self._sending = core.background.start(self.sender.run(self.stopping), "sender")
+        self._polling = self._start_polling()
+        self.ticks.start()
+        core.background.start(core.services.answers.prepare(), "answering engine")
+        log.info("serving", address=self.address)
+
+    def _web(self, sock: socket.socket) -> tuple[WebChatDoor, Server]:
+        core, settings = self.core, self.core.settings
+        port = sock.getsockname()[1]
+        origins, hosts = allowed_origins(settings.web_host, port, settings.public_url)
+        self.address = settings.public_url or f"http://{settings.web_host}:{port}"
+        secure = (settings.public_url or "").startswith("https://")
+        door = WebChatDoor(
+            self.chat_server,
+            core.texts,
+            Visit(settings.signing_key(), secure),
+            origins,
+            core.in_flight,
+            self._speak,
+            core.services.sample.exists,
+            self._health,
+        )
+        config = uvicorn.Config(
+            build_app(door, hosts),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            proxy_headers=False,
+            server_header=False,
+            ws="websockets-sansio",
+            ws_max_size=256 * 1024,
+            timeout_graceful_shutdown=10,
+        )
+        return door, Server(config)
+
+    def _start_polling(self) -> asyncio.Task[Any] | None:
+        bot, core = self.telegram_bot, self.core
+        if bot is None:
+            return None
+        core.background.start(self._introduce_to_telegram(bot), "telegram profile")
+        poller = Poller(bot, core.db, core.inbox, ALLOWED_UPDATES, self._may_poll)
+        return core.background.start(poller.run(self.stopping), "telegram polling")
+
+    async def _introduce_to_telegram(self, bot: Bot) -> None:
+        """Commands and descriptions; Telegram limits how often they change, so a refusal is only logged."""
+        try:
+            await introduce(bot, self.core.texts, self.core.settings.bot_name)
+        except AiogramError as error:
+            log.warning("commands not set in Telegram", error=str(error))
+
+    async def _may_poll(self) -> bool:
+        assert self.telegram_bot is not None
+        return await self.core.inbox.hold(Lane(self.telegram_bot.id, 0))
+
+    async def _speak(self, chat_id: int, locale: str) -> None:
+        """The page's language switch: the bot follows, its menu too."""
+        contacts = self.core.services.contacts
+        person = await contacts.meet(ChatRef(self.web_bot.id, chat_id), locale)
+        await contacts.speak(person.contact_id, locale)
+        await offer_commands(self.web_bot, self.core.texts, person, locale)
+
+    async def _health(self) -> Mapping[str, Any]:
+        await self.core.db.ping()
+        return {"status": "ok", "answers": self.core.services.answers.is_ready}
+
+    def stop(self) -> None:
+        self.stopping.set()
+
+    def _own_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._asked_to_stop)
+
+    def _asked_to_stop(self) -> None:
+        """The second time at once: what is in flight is then repeated after the next start."""
+        if self.stopping.is_set():
+            os._exit(130)
+        log.info("stopping")
+        self.stop()
+
+    async def close(self) -> None:
+        core = self.core
+        self.stopping.set()
+        self.ticks.pause()
+        self.door.stop()
+        self._server.should_exit = True
+        await core.in_flight.drained(DRAIN_SECONDS)
+        waiting = [task for task in (self._serving, self._sending, self._polling) if task is not None]
+        await asyncio.wait(waiting, timeout=DRAIN_SECONDS)
+        await core.inbox.stop()
+        await self.ticks.shutdown()
+        await core.background.close()
+        for bot in (self.web_bot, self.telegram_bot):
+            if bot is not None:
+                await bot.session.close()
+        await core.close()
+        log.info("stopped")
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket; CannotServe when the address is taken or not ours."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        raise CannotServe(
+            f"{host}:{port} cannot be used ({error.strerror}); set CIPO_WEB_HOST or CIPO_WEB_PORT to a free one"
+        ) from None
+    sock.set_inheritable(True)
+    return sock

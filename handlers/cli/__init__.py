@@ -1,0 +1,110 @@
+"""The command line: `python run_bot.py [verb]`. Wrong settings, knowledge or addresses end it with one line.
+
+Nothing heavy is imported before the arguments are read.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bot.clock import Clock
+    from bot.settings import Settings
+    from handlers.app import App
+    from handlers.services import Core
+
+    BuildCore = Callable[[Settings, Clock], Core]
+    Build = Callable[[Core], App]
+    Verb = Callable[[Core, argparse.Namespace], Awaitable[int]]
+
+
+def run(arguments: list[str] | None, build_core: "BuildCore", build: "Build") -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        return _run(options, build_core, build)
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if (line := _known(error)) is None:
+            raise
+        print(line, file=sys.stderr)
+        return 1
+
+
+def _run(options: argparse.Namespace, build_core: "BuildCore", build: "Build") -> int:
+    if options.verb == "knowledge" and options.knowledge in ("check", "ask", "evaluate", "explain"):
+        from handlers.cli import knowledge
+
+        return knowledge.run(options)
+    from bot.clock import SystemClock
+    from bot.settings import env_example, load
+    from handlers.cli import logs
+
+    if options.verb == "check" and options.env_example:
+        print(env_example(), end="")
+        return 0
+    settings = load()
+    logs.configure(settings)
+    return asyncio.run(_with_core(options, build_core(settings, SystemClock()), build))
+
+
+async def _with_core(options: argparse.Namespace, core: "Core", build: "Build") -> int:
+    from handlers.cli import verbs
+
+    if options.verb == "serve":
+        return await verbs.serve(core, build)
+    try:
+        return await verbs.VERBS[options.verb](core, options)
+    finally:
+        await core.close()
+
+
+def _known(error: Exception) -> str | None:
+    """One line for what the operator can mend; None for what only we can."""
+    from bot.settings import SettingsError
+
+    if isinstance(error, SettingsError):
+        return str(error)
+    named = {"LibraryError", "CannotServe", "NotReady"}
+    return str(error) if type(error).__name__ in named else None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="run_bot.py",
+        description="CIPO Advisor: answers, appointments and reminders, in Telegram and on the web.",
+    )
+    parser.set_defaults(verb="serve")
+    verbs = parser.add_subparsers(title="verbs", metavar="verb")
+
+    def verb(name: str, text: str) -> argparse.ArgumentParser:
+        made = verbs.add_parser(name, help=text, description=text)
+        made.set_defaults(verb=name)
+        return made
+
+    verb("serve", "serve everything the settings switch on (default)")
+    check = verb("check", "say what is wrong with settings, database, knowledge or texts, and how to mend it")
+    check.add_argument("--env-example", action="store_true", help="print .env.example instead")
+    verb("migrate", "bring the database to the present schema")
+    invite = verb("invite", "print a one-time link that makes whoever follows it a member of staff")
+    invite.add_argument("--role", required=True, choices=["admin", "expert", "curator"])
+    invite.add_argument("--expert", type=int, help="with --role expert: the number of the expert they are")
+    sample = verb("sample", "load or purge the sample experts and events")
+    sample.add_argument("sample", choices=["load", "purge"])
+    _add_knowledge(verb("knowledge", "check, ask and measure the knowledge base"))
+    return parser
+
+
+def _add_knowledge(parser: argparse.ArgumentParser) -> None:
+    actions: Any = parser.add_subparsers(dest="knowledge", metavar="action", required=True)
+    actions.add_parser("check", help="say what is wrong with the entries")
+    for name, text in (("ask", "decide on questions"), ("explain", "show why a question is decided so")):
+        action = actions.add_parser(name, help=text)
+        action.add_argument("question", nargs="?", help="the question; without it, lines of standard input")
+        action.add_argument("--locale", choices=["en", "zh-Hans", "zh-Hant"])
+        if name == "ask":
+            action.add_argument("--jsonl", action="store_true", help="one JSON object a line, in and out")
+    evaluate = actions.add_parser("evaluate", help="ask the regression questions and count")
+    evaluate.add_argument("--misses", action="store_true", help="list what went wrong")

@@ -1,0 +1,93 @@
+"""The verbs that need the core. Each returns the exit code."""
+
+import argparse
+import fcntl
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from bot.storage.migrate import is_current, migrate
+from handlers.services import Core
+
+if TYPE_CHECKING:
+    from handlers.app import App
+
+Verb = Callable[[Core, argparse.Namespace], Awaitable[int]]
+
+
+class NotReady(Exception):
+    """The installation is not fit to do that; the text says what to do first."""
+
+
+async def serve(core: Core, build: "Callable[[Core], App]") -> int:
+    await _fit_to_serve(core)
+    with _only_process(core) as alone:
+        if alone:
+            await core.inbox.recover()
+        app = build(core)
+        return await app.run()
+
+
+async def _fit_to_serve(core: Core) -> None:
+    if not await is_current(core.db):
+        raise NotReady("the database is not at the present schema; run: python run_bot.py migrate")
+    if core.settings.is_public and await core.services.sample.exists():
+        raise NotReady(
+            "sample experts or events are loaded, but a token or public address is set; "
+            "run: python run_bot.py sample purge"
+        )
+
+
+@contextmanager
+def _only_process(core: Core) -> Iterator[bool]:
+    """The embedded database serves one process; holding the lock proves that no other's work is under way."""
+    if not core.db.is_sqlite:
+        yield False
+        return
+    path = f"{core.db.url.database}.lock"
+    with open(path, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise NotReady(
+                f"another process serves {core.db.url.database}; stop it, or set CIPO_DATABASE_URL to a PostgreSQL"
+            ) from None
+        yield True
+
+
+async def bring_up_to_date(core: Core, options: argparse.Namespace) -> int:
+    await migrate(core.db)
+    print(f"database is at the present schema: {core.db.url.render_as_string(hide_password=True)}")
+    return 0
+
+
+async def invite(core: Core, options: argparse.Namespace) -> int:
+    expert = options.expert
+    if expert is not None and await core.services.appointments.expert(expert) is None:
+        raise NotReady(f"there is no expert number {expert}; run: python run_bot.py check")
+    token = await core.services.invitations.create(options.role, expert)
+    settings = core.settings
+    address = settings.public_url or f"http://{settings.web_host}:{settings.web_port}"
+    print(f"{address}/?start={token}")
+    if settings.telegram_token is not None:
+        print(f"or, to the bot in Telegram: /start {token}")
+    return 0
+
+
+async def sample(core: Core, options: argparse.Namespace) -> int:
+    if options.sample == "purge":
+        await core.services.sample.purge()
+        print("sample experts and events are gone")
+    elif core.settings.is_public:
+        print("no sample data: a token or public address is set, so real people are expected")
+    else:
+        await core.services.sample.load()
+        print("sample experts and events are loaded; they are marked as such in the chat")
+    return 0
+
+
+VERBS: Mapping[str, Verb] = {
+    "migrate": bring_up_to_date,
+    "invite": invite,
+    "sample": sample,
+}

@@ -1,0 +1,1 @@
+"""The web door: the chat page, its socket and plain-HTTP fallback, downloads, health."""

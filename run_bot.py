@@ -1,0 +1,118 @@
+"""The composition root: builds the machine from its settings. `python run_bot.py --help` tells what it can do.
+
+`build_core` makes storage and services and knows no aiogram; `build` puts doors and channels in front of them.
+Tests build the same. Imports stand inside, as the whole machine costs seconds and `--help` must not.
+"""
+
+import secrets
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from bot.clock import Clock
+    from bot.settings import Settings
+    from handlers.app import App
+    from handlers.services import Core
+
+WEB_BOT_ID = 1
+"""The web chat's bot; Telegram's own have numbers of many digits."""
+
+
+def build_core(settings: "Settings", clock: "Clock") -> "Core":
+    """Everything below the doors. LibraryError when the knowledge cannot be read."""
+    from bot.background import Background, Bell, InFlight
+    from bot.channels.personal import ChatsData
+    from bot.desk.desk import Desk
+    from bot.inbox import Inbox
+    from bot.outbox.outbox import Outbox
+    from bot.people.contacts import Contacts
+    from bot.people.privacy import Consents, Privacy
+    from bot.people.roles import Invitations, audit
+    from bot.storage import Database
+    from bot.texts import Texts
+    from handlers.sample import SampleData
+    from handlers.services import Core, Services
+    from knowledge import library
+    from knowledge.answers import Answers
+    from scheduler.appointments.service import Appointments
+    from scheduler.events.kinds import event_kinds
+    from scheduler.events.personal import RegistrationsData
+    from scheduler.events.queries import EventOccasions
+    from scheduler.events.service import Events
+    from scheduler.reminders import Reminders, RemindersData
+
+    db, texts, replica = Database(settings.database), Texts(), secrets.token_hex(6)
+    background, in_flight, outbox_due = Background(), InFlight(), Bell()
+    inbox = Inbox(db, clock, background, in_flight, replica, replayable=[WEB_BOT_ID])
+    outbox = Outbox(clock, outbox_due.ring)
+
+    contacts, consents = Contacts(db, clock, settings.default_zone), Consents(clock)
+    desk = Desk(db, clock, outbox, contacts)
+    answers = Answers(db, clock, texts, library.load(), settings.operator.model_dump())
+    reminders = Reminders(db, clock, outbox, EventOccasions())
+    events = Events(db, clock, outbox, reminders, audit)
+    appointments = Appointments(
+        db,
+        clock,
+        outbox,
+        consents,
+        reminders=settings.appointment_reminders,
+        hold=timedelta(minutes=settings.hold_minutes),
+        host=_calendar_host(settings),
+    )
+    # the contact comes last, as the others find what is theirs by it
+    owners = [appointments, RegistrationsData(), RemindersData(), desk, answers, consents]
+    privacy = Privacy(db, clock, [*owners, ChatsData(inbox, WEB_BOT_ID), contacts])
+    services = Services(
+        clock=clock,
+        texts=texts,
+        contacts=contacts,
+        invitations=Invitations(db, clock),
+        privacy=privacy,
+        answers=answers,
+        desk=desk,
+        appointments=appointments,
+        events=events,
+        reminders=reminders,
+        sample=SampleData(db, clock, events),
+    )
+    kinds = [*desk.kinds(), *event_kinds(), *appointments.kinds()]
+    return Core(
+        settings=settings,
+        clock=clock,
+        replica=replica,
+        texts=texts,
+        db=db,
+        background=background,
+        in_flight=in_flight,
+        inbox=inbox,
+        outbox=outbox,
+        outbox_due=outbox_due,
+        kinds={kind.name: kind for kind in kinds},
+        services=services,
+    )
+
+
+def _calendar_host(settings: "Settings") -> str:
+    """The name under which calendar entries are ours; it must not change, or moves would make second entries."""
+    return urlsplit(settings.public_url or "").hostname or "cipo-advisor.local"
+
+
+def build(core: "Core") -> "App":
+    """Doors and channels in front of the core. Imports aiogram."""
+    from handlers.app import App
+
+    return App(core, WEB_BOT_ID)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one verb of the command line; the exit code."""
+    from handlers.cli import run
+
+    return run(arguments, build_core, build)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
