@@ -1,7 +1,7 @@
 """The clock of the machine: calls what is handed in every so often, in every replica.
 
-Nothing durable hangs on a tick: what is due stands in the database, so a tick that comes late, twice, or in two
-replicas at once does no harm, and none is made up for.
+Nothing durable hangs on a tick: what is due stands in the database, so a tick that comes late,
+twice, or in two replicas at once does no harm, and none is made up for.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ JOBS = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Call `run` every `seconds`, or when `cron` (five fields, UTC) says; with `at_start` also at once."""
+    """Call `run` every `seconds` or as `cron` (five fields, UTC) says; `at_start` also at once."""
 
     name: str
     run: Callable[[], Awaitable[object]]
@@ -67,7 +67,7 @@ class Ticks:
         self._scheduler.start()
 
     async def run(self, name: str) -> None:
-        """Run a tick now. It never raises: an error that reached APScheduler could stop its timer for good."""
+        """Run a tick now. It never raises: an error could stop APScheduler's timer for good."""
         with self._in_flight.one(), self._running.one():
             try:
                 await self._ticks[name].run()
@@ -76,7 +76,7 @@ class Ticks:
             self._last_runs[name] = self._clock.now()
 
     def last_run(self, name: str) -> datetime | None:
-        """When the tick last ended, well or not: long ago means that this replica's clock has stopped."""
+        """When the tick last ended, well or not; long ago means that the clock has stopped."""
         return self._last_runs.get(name)
 
     def pause(self) -> None:
@@ -85,7 +85,7 @@ class Ticks:
             self._scheduler.pause()
 
     async def shutdown(self, seconds: float = 10.0) -> None:
-        """Pause, wait up to `seconds` for what runs, then stop for good: stopping cancels what still runs."""
+        """Pause, wait up to `seconds` for what runs, then stop for good, cancelling the rest."""
         if not self._scheduler.running:
             return
         self.pause()

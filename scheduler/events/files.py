@@ -6,7 +6,7 @@ from scheduler.events.values import EventView
 
 
 def item(event: EventView, say: Translator, host: str, organizer: str) -> CalendarItem:
-    """The event as a calendar keeps it, in the reader's language; `host` makes its UID the world's only one."""
+    """The event as a calendar keeps it, in the reader's language; `host` makes its UID unique."""
     texts = [say.localized(event.summary), say.localized(event.description)]
     return CalendarItem(
         uid=uid_for("event", event.id, host),
@@ -25,7 +25,7 @@ def item(event: EventView, say: Translator, host: str, organizer: str) -> Calend
 
 
 def calendar_file(event: EventView, say: Translator, host: str, organizer: str) -> Document:
-    """To be opened by the reader's calendar: adds the event, updates it, or takes a cancelled one away."""
+    """For the reader's calendar: adds the event, updates it, or takes a cancelled one away."""
     method: Method = "CANCEL" if event.cancelled else "PUBLISH"
     data = ics(item(event, say, host, organizer), method)
     return Document(f"{event.slug}.ics", data, content_type(method))

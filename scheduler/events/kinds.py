@@ -34,14 +34,16 @@ def event_kinds() -> tuple[Kind, ...]:
     return (
         Kind(REMINDER, "at_least_once", _reminder_wanted, _rendered("reminder", _reminder_buttons)),
         Kind(MOVED_NOTICE, "at_least_once", _move_stands, _rendered("moved", _moved_buttons)),
-        Kind(CANCELLED_NOTICE, "at_least_once", _is_off, _rendered("cancelled", _cancelled_buttons)),
+        Kind(CANCELLED_NOTICE, "at_least_once", _is_off, _rendered("cancelled", _off_buttons)),
         Kind(PUBLISHED_NOTICE, "at_most_once", _is_news, _rendered("published", _news_buttons)),
     )
 
 
 async def _reminder_wanted(tx: Tx, owed: Owed, now: datetime) -> bool:
     event = await _event(tx, owed)
-    if event is None or not event.ahead(now) or event.starts_at.isoformat() != owed.payload["start"]:
+    if event is None or not event.ahead(now):
+        return False
+    if event.starts_at.isoformat() != owed.payload["start"]:
         return False
     return owed.payload["minutes"] in await minutes_wanted(tx, owed.contact_id, event.id)
 
@@ -104,7 +106,7 @@ def _moved_buttons(event: EventView, say: Translator) -> Buttons:
     return ((Button(say.plain(DETAILS), ShowEvent(event.id)), file), (_give_up(event, say),))
 
 
-def _cancelled_buttons(event: EventView, say: Translator) -> Buttons:
+def _off_buttons(event: EventView, say: Translator) -> Buttons:
     remove = Button(say.plain("Remove from calendar"), SendEventFile(event.id))
     others = Button(say.plain("Other events"), ShowEvents(past=False))
     return ((remove, others),) if event.registered else ((others,),)

@@ -12,9 +12,10 @@ from bot.storage import Base, Id
 class Event(Base):
     """A forum or a training.
 
-    Its time is what the clock on the wall shows in `zone` (`starts_local`, `ends_local`: ISO text without offset);
-    the instants are derived and recomputed when the rules of a zone change. Texts are {"en": ..., "zh-Hans": ...,
-    "zh-Hant": ...}. `revision` grows with every change and is the calendar entry's SEQUENCE.
+    Its time is what the clock on the wall shows in `zone` (`starts_local`, `ends_local`: ISO text
+    without offset); the instants are derived and recomputed when the rules of a zone change. Texts
+    are {"en": ..., "zh-Hans": ..., "zh-Hant": ...}. `revision` grows with every change and is the
+    calendar entry's SEQUENCE.
     """
 
     __tablename__ = "event"

@@ -1,4 +1,4 @@
-"""Events before this installation: those of the programme, shipped with the product, as far as they are published."""
+"""Events gone by: those of the programme, shipped with the product, and how our own are told."""
 
 from datetime import date
 from pathlib import Path

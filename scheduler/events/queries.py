@@ -11,8 +11,8 @@ from scheduler.events.values import EventView
 from scheduler.reminders import Occasion, concerned_contacts
 
 _SHOWN_AS_IS = (
-    "id", "slug", "kind", "status", "title", "summary", "description", "venue", "zone",
-    "starts_at", "ends_at", "capacity", "taken", "registered", "revision", "sample", "created_at", "changed_at",
+    "id", "slug", "kind", "status", "title", "summary", "description", "venue", "zone", "starts_at",
+    "ends_at", "capacity", "taken", "registered", "revision", "sample", "created_at", "changed_at",
 )  # fmt: skip
 
 PUBLISHED = Event.status == "published"
@@ -57,7 +57,7 @@ class EventOccasions:
             coming = coming.where(Event.id == event_id)
         if lock:
             coming = coming.with_for_update(read=True)
-        return [Occasion(*row) for row in (await tx.execute(coming)).tuples()]
+        return [Occasion(*row) for row in (await tx.execute(coming))]
 
 
 def occasion(event: EventView) -> Occasion:

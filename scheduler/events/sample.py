@@ -36,14 +36,14 @@ def _forum(about: datetime) -> EventDraft:
             "zh-Hant": "示例：CIPO論壇——知識產權與企業增長",
         },
         summary={
-            "en": "An invented event that shows how registration and reminders work. It does not take place.",
+            "en": "An invented event to try registration and reminders. It does not take place.",
             "zh-Hans": "本活动为虚构示例，用来演示报名和提醒功能，不会实际举办。",
             "zh-Hant": "本活動為虛構示例，用以示範報名和提醒功能，不會實際舉辦。",
         },
         description={
-            "en": "A day on how a chief IP officer turns rights into business: portfolio, licensing, markets abroad.",
-            "zh-Hans": "一天的议程：首席知识产权官如何让权利转化为业务，涵盖资产组合、许可与海外市场。",
-            "zh-Hant": "一天的議程：首席知識產權官如何讓權利轉化為業務，涵蓋資產組合、特許與海外市場。",
+            "en": "How a chief IP officer turns rights into business: portfolio, licences, exports.",
+            "zh-Hans": "首席知识产权官如何让权利转化为业务：资产组合、许可与海外市场。",
+            "zh-Hant": "首席知識產權官如何讓權利轉化為業務：資產組合、特許與海外市場。",
         },
         venue={
             "en": "Sample venue, Hong Kong",
@@ -72,7 +72,7 @@ def _training(about: datetime) -> EventDraft:
             "zh-Hant": "本活動為虛構示例，設30個名額，可親身或線上參加，不會實際舉辦。",
         },
         description={
-            "en": "An afternoon at work on one company's case: what to protect, where, and what it is to earn.",
+            "en": "An afternoon on one company's case: what to protect, where, and to what end.",
             "zh-Hans": "用一个下午研习一家企业的案例：保护什么、在哪里保护、如何创造收益。",
             "zh-Hant": "以一個下午研習一家企業的個案：保護甚麼、在哪裏保護、如何創造收益。",
         },

@@ -68,7 +68,9 @@ class Events:
         over = (PUBLISHED, Event.ends_at <= self._clock.now(), Event.sample.is_(False))
         async with self._db.read() as tx:
             held = [from_view(event) for event in await views(tx, None, *over)]
-        return sorted([*held, *self._shipped], key=lambda event: (event.year, str(event.first)), reverse=True)
+        return sorted(
+            [*held, *self._shipped], key=lambda event: (event.year, str(event.first)), reverse=True
+        )
 
     async def detail(self, event_id: int, contact_id: int | None = None) -> EventView | None:
         async with self._db.read() as tx:
@@ -80,7 +82,9 @@ class Events:
             Registration.contact_id == contact_id, Registration.state == "registered"
         )
         async with self._db.read() as tx:
-            return await views(tx, contact_id, Event.id.in_(mine), Event.ends_at > self._clock.now())
+            return await views(
+                tx, contact_id, Event.id.in_(mine), Event.ends_at > self._clock.now()
+            )
 
     # People
 
@@ -102,7 +106,9 @@ class Events:
             await self._reminders.follow(tx, contact_id, occasion(event), now)
             return Registered(await _known(tx, event_id, contact_id))
 
-    async def unregister(self, contact_id: int, event_id: int) -> Unregistered | NotRegistered | Gone:
+    async def unregister(
+        self, contact_id: int, event_id: int
+    ) -> Unregistered | NotRegistered | Gone:
         """Give up one's seat, and the reminders with it."""
         now = self._clock.now()
         async with self._db.write() as tx:
@@ -124,7 +130,7 @@ class Events:
             return await registered_contacts(tx, event_id)
 
     async def add(self, actor_id: int | None, draft: EventDraft) -> Added | Unchanged | Refused:
-        """Publish an event and tell those who follow all events. `actor_id` None is the installation itself."""
+        """Publish an event and tell those who follow all. `actor_id` None: the installation."""
         now = self._clock.now()
         if problem := draft.problem(now):
             return Refused(problem)
@@ -149,7 +155,7 @@ class Events:
         ends_local: datetime,
         zone: str,
     ) -> Changed | Unchanged | Stale | Gone | Refused:
-        """Give the event a new time. `revision` is the one the mover saw: a move never undoes an unseen change."""
+        """Give the event a new time. `revision` is what the mover saw: unseen changes stay."""
         now = self._clock.now()
         times = Times(starts_local, ends_local, zone)
         if problem := times.problem(now):
@@ -165,7 +171,9 @@ class Events:
                 return Stale(event)
             moved = await self._reschedule(tx, event, times, now)
             told = await audience(tx, event_id)
-            await self._tell(tx, MOVED_NOTICE, moved, told, now, max(event.starts_at, moved.starts_at))
+            await self._tell(
+                tx, MOVED_NOTICE, moved, told, now, max(event.starts_at, moved.starts_at)
+            )
             await self._record(tx, actor_id, "event.moved", moved, now)
         self._outbox.wake()
         return Changed(moved, len(told))
@@ -198,7 +206,8 @@ class Events:
     async def rederive(self, now: datetime) -> list[int]:
         """Bring instants and reminders of events ahead in line with today's time zone rules.
 
-        Returns the ids of events that moved. Also owes any reminder that is missing, so it is worth a tick.
+        Returns the ids of events that moved. Also owes any reminder that is missing, so it is worth
+        a tick.
         """
         async with self._db.read() as tx:
             ahead = [event.id for event in await views(tx, None, PUBLISHED, Event.starts_at > now)]
@@ -217,7 +226,7 @@ class Events:
             return True
 
     async def purge_samples(self, over_by: datetime | None = None) -> int:
-        """Delete sample events with all that hangs on them, or only those over by then; how many there were."""
+        """Delete sample events (only those over by then) and all that hangs on them; how many."""
         which = Event.sample if over_by is None else Event.sample & (Event.ends_at <= over_by)
         async with self._db.write() as tx:
             samples = (await tx.execute(select(Event.id).where(which))).scalars().all()
@@ -264,7 +273,9 @@ class Events:
     async def _record(
         self, tx: Tx, actor_id: int | None, action: str, event: EventView, now: datetime
     ) -> None:
-        await self._audit(tx, actor_id, action, subject(event.id), {"revision": event.revision}, now)
+        await self._audit(
+            tx, actor_id, action, subject(event.id), {"revision": event.revision}, now
+        )
 
 
 async def _known(tx: Tx, event_id: int, contact_id: int | None = None) -> EventView:
@@ -293,7 +304,9 @@ async def _insert(tx: Tx, draft: EventDraft, now: datetime) -> tuple[int, bool]:
         "created_at": now,
         "changed_at": now,
     }
-    new = INSERTS[tx.dialect.name](Event).values(row).on_conflict_do_nothing(index_elements=["slug"])
+    new = (
+        INSERTS[tx.dialect.name](Event).values(row).on_conflict_do_nothing(index_elements=["slug"])
+    )
     if event_id := (await tx.execute(new.returning(Event.id))).scalar_one_or_none():
         return event_id, True
     return (await tx.execute(select(Event.id).where(Event.slug == row["slug"]))).scalar_one(), False

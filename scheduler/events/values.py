@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
@@ -17,7 +18,8 @@ Localized = Mapping[str, str]
 def instant(local: datetime, zone: str) -> datetime:
     """The UTC instant at which the wall clock of `zone` shows the naive time `local`.
 
-    A time that clocks skip in spring is moved forward by the gap; of one that they show twice the first is meant.
+    A time that clocks skip in spring is moved forward by the gap; of one that they show twice the
+    first is meant.
     """
     return local.replace(tzinfo=ZoneInfo(zone), fold=0).astimezone(UTC)
 
@@ -29,21 +31,40 @@ class Problem(StrEnum):
     UNKNOWN_ZONE = "unknown_zone"
     ENDS_BEFORE_START = "ends_before_start"
     IN_THE_PAST = "in_the_past"
+    TOO_FAR = "too_far"
+    TOO_LONG = "too_long"
     NO_SEATS = "no_seats"
     NOT_HTTPS = "not_https"
 
 
+LONGEST = {"title": 200, "venue": 200, "summary": 800, "description": 2500}
+"""Characters; together they leave room in one message of 4096."""
+
+WEB_ADDRESS = re.compile(r"https://[^\s\"<>]{1,2000}")
+YEARS_AHEAD = 10
+
+
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Naive wall-clock times in an IANA zone, as they are announced."""
+    """Naive wall-clock times in an IANA zone, as they are announced. ValueError for aware ones."""
 
     starts_local: datetime
     ends_local: datetime
     zone: str
 
+    def __post_init__(self) -> None:
+        if self.starts_local.tzinfo or self.ends_local.tzinfo:
+            raise ValueError("the time on the wall has no offset")
+
     def problem(self, now: datetime) -> Problem | None:
         if self.zone not in available_timezones():
             return Problem.UNKNOWN_ZONE
+        if max(self.starts_local.year, self.ends_local.year) > now.year + YEARS_AHEAD:
+            return Problem.TOO_FAR
+        if self.starts_local.year < now.year - 1:
+            return Problem.IN_THE_PAST  # asked first: the year 1 has no instant east of UTC
+        if self.ends_local.year < self.starts_local.year:
+            return Problem.ENDS_BEFORE_START
         if instant(self.starts_local, self.zone) <= now:
             return Problem.IN_THE_PAST
         ends_first = instant(self.ends_local, self.zone) <= instant(self.starts_local, self.zone)
@@ -52,7 +73,7 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class EventDraft:
-    """A new event; a text that there is not yet is {}. `slug` names it for good and is made up if not given."""
+    """A new event; a text that is not there yet is {}. `slug` names it for good, made up if None."""
 
     kind: EventKind
     title: Localized
@@ -71,9 +92,16 @@ class EventDraft:
             return Problem.NO_TITLE
         if self.capacity is not None and self.capacity < 1:
             return Problem.NO_SEATS
-        if self.online_url is not None and not self.online_url.startswith("https://"):
+        if self.online_url is not None and not WEB_ADDRESS.fullmatch(self.online_url):
             return Problem.NOT_HTTPS
-        return self.times.problem(now)
+        return Problem.TOO_LONG if self._too_long() else self.times.problem(now)
+
+    def _too_long(self) -> bool:
+        return any(
+            len(text) > limit
+            for name, limit in LONGEST.items()
+            for text in getattr(self, name).values()
+        )
 
     def name(self) -> str:
         """The same for the same draft, so that adding it twice adds one event."""
@@ -86,9 +114,11 @@ class EventDraft:
 
 @dataclass(frozen=True, slots=True)
 class EventView:
-    """An event as one person may see it: `online_url` is for those registered; `online` says that there is one.
+    """An event as one person may see it: `online_url` is for those registered; `online` says that
+    there is one.
 
-    `starts_at` and `ends_at` are UTC; the local ones are naive, in `zone`. `taken` counts those registered.
+    `starts_at` and `ends_at` are UTC; the local ones are naive, in `zone`. `taken` counts those
+    registered.
     """
 
     id: int
@@ -136,15 +166,17 @@ class EventView:
         return not self.cancelled and now < self.starts_at
 
     def own_zone(self, reader_zone: str) -> str | None:
-        """The event's zone, where its clocks differ from the reader's: then show its time there too."""
-        at = self.starts_at
-        differs = at.astimezone(ZoneInfo(self.zone)).utcoffset() != at.astimezone(ZoneInfo(reader_zone)).utcoffset()
-        return self.zone if differs else None
+        """The event's zone where its clocks differ from the reader's: show that time too."""
+        here, there = (
+            self.starts_at.astimezone(ZoneInfo(zone)).utcoffset()
+            for zone in (reader_zone, self.zone)
+        )
+        return None if here == there else self.zone
 
 
 @dataclass(frozen=True, slots=True)
 class PastEvent:
-    """What took place. Of some events only the year is known; `event_id` names one that was run here."""
+    """What took place. Of some only the year is known; `event_id` names one that was run here."""
 
     title: Localized
     text: Localized

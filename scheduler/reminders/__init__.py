@@ -1,6 +1,7 @@
 """Who wants to be reminded of what, and the messages planned from it.
 
-`plan` says when a reminder is due for anything that has a start; `Reminders` keeps what people chose for events.
+`plan` says when a reminder is due for anything that has a start; `Reminders` keeps what people
+chose for events.
 """
 
 from scheduler.reminders.plan import Planned, plan

@@ -12,8 +12,8 @@ from bot.storage import Base, Id
 class Subscription(Base):
     """Minutes before the start at which a person is reminded of one event, or of all future ones.
 
-    `scope` is "event:12" or "all": it makes the pair unique, which a nullable column cannot. The row of one event
-    outranks the row of all; no offsets means that the person wants none.
+    `scope` is "event:12" or "all": it makes the pair unique, which a nullable column cannot. The
+    row of one event outranks the row of all; no offsets means that the person wants none.
     """
 
     __tablename__ = "subscription"

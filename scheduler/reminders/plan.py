@@ -1,4 +1,4 @@
-"""When reminders of something that has a start are due. Pure: appointments and events plan alike."""
+"""When reminders of something that has a start are due. Pure: for appointments and events alike."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -24,9 +24,10 @@ def plan(
 ) -> list[Planned]:
     """The reminders still to come, first due first.
 
-    `offsets` are elapsed minutes before `start`, not wall-clock ones: a day is 1440 even when clocks change. Those
-    already past are left out, so nobody is reminded the moment they register. A reminder may be sent late, up to
-    `expires_before` the start; one that is itself that close, up to half of its own lead.
+    `offsets` are elapsed minutes before `start`, not wall-clock ones: a day is 1440 even when
+    clocks change. Those already past are left out, so nobody is reminded the moment they register.
+    A reminder may be sent late, up to `expires_before` the start; one that is itself that close, up
+    to half of its own lead.
     """
     leads = [timedelta(minutes=minutes) for minutes in sorted(set(offsets), reverse=True)]
     planned = (

@@ -1,8 +1,9 @@
 """What people chose to be reminded of, kept in step with the messages owed to them.
 
-Reminders are owed ahead of time, one message a person and offset, in the transaction of the choice. A message owed is
-only an alarm: what a person wants is asked again when it rings (`minutes_wanted`), so switching off touches nothing
-but the choice, and switching on again finds the message still there under its key.
+Reminders are owed ahead of time, one message a person and offset, in the transaction of the choice.
+A message owed is only an alarm: what a person wants is asked again when it rings
+(`minutes_wanted`), so switching off touches nothing but the choice, and switching on again finds
+the message still there under its key.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -72,7 +73,7 @@ class Followed:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """`all_future` is what was chosen for every future event; `events` those ahead with reminders."""
+    """What was chosen for all future events, and the events ahead with reminders."""
 
     all_future: Offsets
     events: tuple[Followed, ...]
@@ -140,10 +141,12 @@ class Reminders:
         await _keep(tx, contact_id, event_id, (), now)
 
     async def plan_for_all(self, tx: Tx, event: Occasion, now: datetime) -> None:
-        """Owe the reminders of everyone who follows this event; what is owed already stays as it is."""
+        """Owe reminders to everyone who follows this event; what is owed already stays."""
         following = await _following(tx, event.event_id)
         rows = [
-            row for contact, offsets in following.items() for row in _owed(event, contact, offsets, now)
+            row
+            for contact, offsets in following.items()
+            for row in _owed(event, contact, offsets, now)
         ]
         await self._outbox.enqueue_many(tx, rows)
 
@@ -212,7 +215,7 @@ async def concerned_contacts(tx: Tx, event_id: int) -> list[int]:
 async def followers_of_all(tx: Tx) -> list[int]:
     """Everyone who wants to hear of every future event."""
     columns = (Subscription.contact_id, Subscription.offsets)
-    rows = (await tx.execute(select(*columns).where(Subscription.scope == ALL))).tuples()
+    rows = await tx.execute(select(*columns).where(Subscription.scope == ALL))
     return sorted(contact for contact, offsets in rows if offsets)
 
 
@@ -222,7 +225,8 @@ def subject(event_id: int) -> str:
 
 
 def _owed(event: Occasion, contact_id: int, offsets: Iterable[int], now: datetime) -> list[NewRow]:
-    # the revision is in the key: an event moved away and back is planned again beside the withdrawn rows
+    # with the revision in the key an event moved away and back is planned again, although the
+    # withdrawn rows still stand there
     start = event.starts_at.isoformat()
     return [
         NewRow(
@@ -256,7 +260,7 @@ async def _chosen(
     if scopes is not None:
         chosen = chosen.where(Subscription.scope.in_(scopes))
     rows = await tx.execute(chosen.with_for_update() if lock else chosen)
-    return {scope: tuple(offsets) for scope, offsets in rows.tuples()}
+    return {scope: tuple(offsets) for scope, offsets in rows}
 
 
 async def _effective(tx: Tx, contact_id: int, event_id: int | None, lock: bool = False) -> Offsets:
@@ -267,9 +271,7 @@ async def _effective(tx: Tx, contact_id: int, event_id: int | None, lock: bool =
 async def _following(tx: Tx, event_id: int) -> dict[int, Offsets]:
     columns = (Subscription.contact_id, Subscription.scope, Subscription.offsets)
     scopes = Subscription.scope.in_([ALL, _scope(event_id)])
-    rows = (
-        await tx.execute(select(*columns).where(scopes).order_by(Subscription.contact_id))
-    ).tuples()
+    rows = await tx.execute(select(*columns).where(scopes).order_by(Subscription.contact_id))
     chosen: dict[int, Offsets] = {}
     for contact, scope, offsets in rows:
         if scope != ALL or contact not in chosen:
