@@ -73,10 +73,9 @@ class BotApi:
         self.calls: list[Call] = []
         self.updates = Updates(clock)
         self.people: dict[int, Person] = {}
-        self._fresh: dict[int, list[dict[str, Any]]] = {}
         self._broken: list[Broken] = []
         bot_user = BotUser(int(token.partition(":")[0]), "CIPO Advisor", "cipo_test_bot")
-        self.server = ChatServer(db, clock, bot_user, self._accept, Push(), self._committed)
+        self.server = ChatServer(db, clock, bot_user, self._accept, Push(), self.updates.add)
 
     async def person(self, first_name: str = "Ann", language_code: str = "en", chat_id: int | None = None) -> Person:
         """Somebody who has opened a chat with the bot."""
@@ -117,15 +116,11 @@ class BotApi:
         """A session of aiogram that talks to this server."""
         return AiohttpSession(api=TelegramAPIServer.from_base(self.url))
 
-    async def _accept(self, tx: Tx, payload: dict[str, Any]) -> None:
+    async def _accept(self, tx: Tx, payload: dict[str, Any]) -> dict[str, Any]:
         content = next(iter(payload.values()))
         person = self.people[content["from"]["id"]]
         content["from"] = content["from"] | person.as_json()
-        self._fresh.setdefault(person.chat_id, []).append(payload)
-
-    def _committed(self, chat_id: int) -> None:
-        for payload in self._fresh.pop(chat_id, []):
-            self.updates.add(payload)
+        return payload
 
     # HTTP
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from aiogram import methods as api
+from aiogram.enums import BotCommandScopeType
 from aiogram.methods import TelegramMethod
 from aiogram.types import BufferedInputFile
 from sqlalchemy import delete, insert, select, update
@@ -42,6 +43,7 @@ from bot.channels.webchat.visitors import (
     Accept,
     Place,
     Visitors,
+    is_number,
     is_shown,
     nobody_waits,
 )
@@ -163,7 +165,9 @@ class ChatServer(Visitors):
             await self._check_chat(tx, chat_id)
             return await self._row_of(tx, chat_id, message_id)
 
-    async def _row_of(self, tx: Tx, chat_id: int, message_id: int | None) -> Json | None:
+    async def _row_of(self, tx: Tx, chat_id: int, message_id: int) -> Json | None:
+        if not is_number(message_id):
+            return None
         query = select(MESSAGE).where(MESSAGE.c.chat_id == chat_id, MESSAGE.c.message_id == message_id)
         row = (await tx.execute(query.where(MESSAGE.c.deleted.is_(False)))).mappings().one_or_none()
         return dict(row) if row is not None else None
@@ -324,12 +328,13 @@ class ChatServer(Visitors):
     async def _scope(self, scope: Any) -> str:
         if scope is None:
             return "default"
+        kind = BotCommandScopeType(scope.type).value
         if getattr(scope, "chat_id", None) is None:
-            return str(scope.type)
+            return kind
         chat_id = _chat_id(scope.chat_id)
         async with self.db.read() as tx:
             await self._check_chat(tx, chat_id)
-        return f"{scope.type}:{chat_id}"
+        return f"{kind}:{chat_id}"
 
     async def set_chat_menu_button(self, method: api.SetChatMenuButton) -> bool:
         scope = ""

@@ -36,10 +36,14 @@ from bot.clock import Clock
 from bot.storage import Database, Tx
 
 Accept = Callable[[Tx, Json], Awaitable[Any]]
-"""Stores an update, given in Telegram's JSON without `update_id`, in the transaction of what caused it."""
+"""Stores an update, given in Telegram's JSON without `update_id`, in the transaction of what caused it.
+
+None says that there is nothing to take up after the commit.
+"""
 
 TEXT_LIMIT = 4096
 KEY_LIMIT = 64
+NUMBERS = 2**31 - 1
 HISTORY = 200
 """Messages that a page without any gets; whoever has some gets everything newer."""
 
@@ -143,7 +147,7 @@ class Visitors:
                 raise
             return said
         self.push.publish(chat_id, Changed(place.seq))
-        self.taken(accepted)
+        self._committed(accepted)
         return place.message_id
 
     async def press(self, chat_id: int, message_id: int, data: str, key: str) -> str:
@@ -152,6 +156,8 @@ class Visitors:
         Refused: unknown_message (no such message or button), bad_frame (the key), blocked.
         """
         _check_key(key)
+        if not is_number(message_id):
+            raise Refused("unknown_message")
         query_id = str(secrets.randbelow(2**63))
         try:
             async with self.db.write() as tx:
@@ -171,18 +177,19 @@ class Visitors:
             if (pressed := await self._pressed(chat_id, key)) is None:
                 raise
             return pressed
-        self.taken(accepted)
+        self._committed(accepted)
         return query_id
 
     async def changes(self, chat_id: int, since: int) -> tuple[list[Json], int]:
         """What a page that knows everything up to `since` has not seen, by message id, and the number it then knows."""
+        since = min(max(since, 0), NUMBERS)
         query = select(MESSAGE).where(MESSAGE.c.chat_id == chat_id, MESSAGE.c.seq > since)
-        if since <= 0:
+        if not since:
             newest = query.where(MESSAGE.c.deleted.is_(False)).order_by(MESSAGE.c.message_id.desc())
             query = newest.limit(HISTORY)
         async with self.db.read() as tx:
             rows = (await tx.execute(query)).mappings().all()
-            if since <= 0:  # the deleted ones count as seen
+            if not since:  # the deleted ones count as seen
                 known = await tx.execute(select(WebChat.last_seq).where(WebChat.id == chat_id))
                 since = known.scalar_one_or_none() or 0
         messages = sorted((page_json(dict(row)) for row in rows), key=lambda message: int(message["message_id"]))
@@ -190,6 +197,8 @@ class Visitors:
 
     async def document(self, chat_id: int, message_id: int) -> Attachment | None:
         """The document of one message of this chat."""
+        if not is_number(message_id):
+            return None
         query = (
             select(WebDocument.name, WebDocument.mime, WebDocument.data)
             .join(WebMessage, WebMessage.file_id == WebDocument.file_id)
@@ -226,7 +235,11 @@ class Visitors:
             change = update(WebChat).where(WebChat.id == chat_id).values(blocked=blocked)
             locale = (await tx.execute(change.returning(WebChat.locale))).scalar_one()
             accepted = await self.accept(tx, {"my_chat_member": self._member_json(chat_id, locale, now, blocked)})
-        self.taken(accepted)
+        self._committed(accepted)
+
+    def _committed(self, accepted: Any) -> None:
+        if accepted is not None:
+            self.taken(accepted)
 
     def _member_json(self, chat_id: int, locale: str, now: datetime, blocked: bool) -> Json:
         user = self.bot_user.as_json()
@@ -335,6 +348,11 @@ TOMBSTONE: Json = {
 
 def is_shown() -> Any:
     return select(WebMessage.chat_id).where(WebMessage.file_id == WebDocument.file_id).exists()
+
+
+def is_number(message_id: int) -> bool:
+    """Whether a message could have this number; databases do not take larger ones."""
+    return 0 < message_id <= NUMBERS
 
 
 def _check_key(key: str) -> None:
