@@ -210,10 +210,16 @@ class PickExpert(Action):
 
 @action("bm")
 class ShowMonth(Action):
+    """`moving` is the appointment that gets a new time, at the `version` seen; topic and expert are then its own.
+
+    The same holds for the days and zones that follow.
+    """
+
     topic: str
     expert: int | None
-    month: str
+    month: date
     moving: int | None
+    version: int | None
 
 
 @action("bd")
@@ -222,16 +228,16 @@ class PickDay(Action):
     expert: int | None
     day: date
     moving: int | None
+    version: int | None
 
 
 @action("bs")
 class PickSlot(Action):
-    """`start` counts minutes since 1970 UTC; `moving` is the appointment that is being moved."""
+    """`start` counts minutes since 1970 UTC."""
 
     topic: str
     expert: int | None
     start: int
-    moving: int | None
 
 
 @action("bz")
@@ -239,6 +245,7 @@ class ChangeZone(Action):
     topic: str
     expert: int | None
     moving: int | None
+    version: int | None
 
 
 @action("bzp")
@@ -246,21 +253,31 @@ class PickZone(Action):
     zone: str
     topic: str
     expert: int | None
+    moving: int | None
+    version: int | None
 
 
 @action("bk")
-class SkipField(Action):
+class KeepDetails(Action):
+    """Take what is known from an earlier booking instead of typing it again."""
+
     hold: int
 
 
 @action("bc")
 class GiveConsent(Action):
+    """Agree to the notice, which was read in `locale`."""
+
     hold: int
+    locale: str
 
 
 @action("bok")
 class ConfirmBooking(Action):
+    """`locale` is the language in which the notice was agreed to."""
+
     hold: int
+    locale: str
 
 
 @action("bx")
@@ -270,7 +287,23 @@ class DropHold(Action):
 
 @action("bf")
 class EditDetails(Action):
+    """Choose what to change in the summary; `locale` carries the consent along."""
+
     hold: int
+    locale: str
+
+
+@action("bfe")
+class EditField(Action):
+    hold: int
+    field: str
+    locale: str
+
+
+@action("bb")
+class ShowSummary(Action):
+    hold: int
+    locale: str
 
 
 @action("my")
@@ -286,6 +319,15 @@ class ShowAppointment(Action):
 @action("apm")
 class MoveAppointment(Action):
     appointment: int
+
+
+@action("apt")
+class MoveTo(Action):
+    """`start` counts minutes since 1970 UTC; `version` guards against a button older than the last change."""
+
+    appointment: int
+    version: int
+    start: int
 
 
 @action("apc")
@@ -308,6 +350,7 @@ class SendCalendarFile(Action):
 @action("evs")
 class ShowEvents(Action):
     past: bool
+    page: int = 0
 
 
 @action("ev")
@@ -340,15 +383,26 @@ class ShowReminders(Action):
 
 @action("remt")
 class ToggleReminder(Action):
-    """Switch the offset of `minutes` before the start on or off."""
+    """Switch the offset of `minutes` before the start on or off, as `on` says: pressing twice is harmless."""
 
     event: int | None
     minutes: int
+    on: bool
 
 
 @action("remx")
 class StopReminders(Action):
     event: int | None
+
+
+@action("remo")
+class ShowReminderOverview(Action):
+    """Everything one is reminded of."""
+
+
+@action("remxx")
+class StopAllReminders(Action):
+    """No reminders of any event, whether chosen one by one or for all."""
 
 
 # Events, for staff
@@ -376,13 +430,40 @@ class MoveEvent(Action):
 
 @action("sevc")
 class CancelEvent(Action):
+    """Asks first; `sure` does it. `revision` is what the presser saw, so that unseen changes stay."""
+
     event: int
+    revision: int
     sure: bool
+
+
+@action("seva")
+class AnswerEventStep(Action):
+    """Answer the question `step` of the dialog with `value`; an empty one leaves it out."""
+
+    step: str
+    value: str
+
+
+@action("sevq")
+class AskEventStep(Action):
+    """Ask the question `step` of the dialog again."""
+
+    step: str
+
+
+@action("sevkeep")
+class KeepEventAnswer(Action):
+    """Answer the question `step` as before."""
+
+    step: str
 
 
 @action("sevok")
 class ConfirmEventChange(Action):
-    """Do what the dialog of this message has gathered."""
+    """Do what the dialog of this message has gathered; `digest` tells it from what another one gathered."""
+
+    digest: str
 
 
 # Privacy
