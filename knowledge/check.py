@@ -25,9 +25,7 @@ Level = Literal["error", "warning"]
 MOST_CHARACTERS: Final = 900
 FEWEST_PHRASINGS: Final = 6
 JURISDICTION: Final = re.compile(r"[A-Z]{2,3}")
-FORBIDDEN: Final = re.compile(
-    r"Hong Kong Stock Exchange|\bHKEX\b|香港交易所|联交所|聯交所", re.IGNORECASE
-)
+FORBIDDEN: Final = re.compile(r"Hong Kong Stock Exchange|\bHKEX\b|香港交易所|联交所|聯交所", re.IGNORECASE)
 
 # What is left of markup that was not understood, once a reader sees it.
 _LEFTOVER: Final = re.compile(r"\*\*|~~|\]\(|(?m:^#{1,6} )|</?[a-z]+[^>\n]*>|\{[{%]|[%}]\}")
@@ -131,7 +129,8 @@ def _entry_faults(one: _Found, library: Library, on: date) -> Iterator[Finding]:
         if other == entry.id:
             yield _error(raw, "is related to itself", "related", at)
     for locale in LOCALES:
-        yield from _text_faults(raw, entry, locale)
+        if raw.value.get(locale):
+            yield from _text_faults(raw, entry, locale)
 
 
 def _dates(raw: Raw, entry: Entry, on: date) -> Iterator[Finding]:

@@ -365,7 +365,10 @@ def _category(category_id: str, english: str, simplified: str, traditional: str)
 CATEGORIES: Final = (
     _category("cipo", "CIPO role and programme", "CIPO 职能与项目", "CIPO 職能與項目"),
     _category(
-        "strategy", "IP strategy and value growth", "知识产权战略与价值增长", "知識產權策略與價值增長"
+        "strategy",
+        "IP strategy and value growth",
+        "知识产权战略与价值增长",
+        "知識產權策略與價值增長",
     ),
     _category(
         "patents",
@@ -374,39 +377,29 @@ CATEGORIES: Final = (
         "專利：內地、香港與國際途徑",
     ),
     _category("trademarks", "Trade marks", "商标", "商標"),
-    _category(
-        "designs", "Designs and the Hague system", "外观设计与海牙体系", "外觀設計與海牙體系"
-    ),
+    _category("designs", "Designs and the Hague system", "外观设计与海牙体系", "外觀設計與海牙體系"),
     _category(
         "copyright_software",
         "Copyright and software registration",
         "著作权与软件登记",
         "版權與軟件登記",
     ),
-    _category(
-        "secrets_opensource", "Trade secrets and open source", "商业秘密与开源", "商業秘密與開源"
-    ),
+    _category("secrets_opensource", "Trade secrets and open source", "商业秘密与开源", "商業秘密與開源"),
     _category(
         "licensing_sep",
         "Licensing, SEP and trading",
         "许可、标准必要专利与交易",
         "特許、標準必要專利與交易",
     ),
-    _category(
-        "finance_tax", "Financing, valuation and tax", "融资、评估与税务", "融資、估值與稅務"
-    ),
+    _category("finance_tax", "Financing, valuation and tax", "融资、评估与税务", "融資、估值與稅務"),
     _category(
         "overseas",
         "Overseas market access and defence",
         "海外市场准入与应对",
         "海外市場准入與應對",
     ),
-    _category(
-        "enforcement", "Enforcement and invalidity at home", "境内维权与无效", "境內維權與無效"
-    ),
-    _category(
-        "employees_university", "Employees and universities", "员工发明与产学研", "僱員發明與產學研"
-    ),
+    _category("enforcement", "Enforcement and invalidity at home", "境内维权与无效", "境內維權與無效"),
+    _category("employees_university", "Employees and universities", "员工发明与产学研", "僱員發明與產學研"),
     _category("data_ai", "Data, AI and IP", "数据、人工智能与知识产权", "數據、人工智能與知識產權"),
     _category("due_diligence_ipo", "Due diligence and IPO", "尽职调查与上市", "盡職審查與上市"),
     _category(

@@ -119,9 +119,7 @@ class _Walk:
             return [self.value(item, (*path, at), lines) for at, item in enumerate(node.value)]
         return self._scalar(node)
 
-    def _mapping(
-        self, node: yaml.MappingNode, path: tuple[Step, ...], lines: Lines
-    ) -> dict[str, Any]:
+    def _mapping(self, node: yaml.MappingNode, path: tuple[Step, ...], lines: Lines) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = str(key_node.value)

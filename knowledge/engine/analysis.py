@@ -7,11 +7,11 @@ matching only; what a reader sees is never folded.
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 MAX_LENGTH: Final = 1_000
 HAN: Final = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
@@ -25,35 +25,37 @@ _SENTENCE = re.compile(r"(?<=[.!?;])\s+|[。！？；!?\n]+")
 
 # Words of courtesy around a question; they are taken off only while enough of a question is left.
 _OPENING = re.compile(
-    r"^(?:(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|excuse me|sorry|please|so|ok|okay"
-    r"|there|team|sir|madam|and|also|could you (?:please )?(?:tell|explain to) (?:me|us)"
-    r"|can you (?:please )?(?:tell|explain to) (?:me|us)|please tell (?:me|us)"
-    r"|i(?: am|'m) (?:just )?wondering|i(?: would|'d) like to (?:know|ask)|i want(?:ed)? to (?:know|ask)"
-    r"|may i (?:know|ask)|quick question|just a question)\b[\s,.:!-]*"
-    r"|(?:你好|您好|大家好|早上好|下午好|哈啰|嗨|请问一下|请问|请教一下|请教|麻烦问一下|麻烦问下|问一下|问下"
-    r"|想问一下|想问下|我想问|想请问|请你告诉我|请告诉我|我想知道|我想了解一下|我想了解|想了解一下|想了解|想知道|那么|那)"
-    r"[\s,，。.!！:：~]*)+"
+    r"^(?:(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|excuse me|sorry|please|so|ok"
+    r"|okay|there|team|sir|madam|and|also|(?:could|can) you (?:please )?(?:tell|explain to) (?:me|us)"
+    r"|please tell (?:me|us)|i(?: am|'m) (?:just )?wondering|i(?: would|'d) like to (?:know|ask)"
+    r"|i want(?:ed)? to (?:know|ask)|may i (?:know|ask)|(?:quick|just a) question)\b[\s,.:!-]*"
+    r"|(?:你好|您好|大家好|早上好|下午好|哈啰|嗨|请问一下|请问|请教一下|请教|麻烦问一下"
+    r"|麻烦问下|问一下|问下|想问一下|想问下|我想问|想请问|请你告诉我|请告诉我|我想知道"
+    r"|我想了解一下|我想了解|想了解一下|想了解|想知道|那么|那)[\s,，。.!！:：~]*)+"
 )
 _CLOSING = re.compile(
-    r"(?:[\s,，。.!！?？~]*(?:please|thank you(?: very much| so much)?|thanks(?: a lot)?|cheers|谢谢你?|谢谢您|多谢|拜托了?|唔该))+"
-    r"[\s,，。.!！~]*$"
+    r"(?:[\s,，。.!！?？~]*(?:please|thank you(?: very much| so much)?|thanks(?: a lot)?|cheers"
+    r"|谢谢你?|谢谢您|多谢|拜托了?|唔该))+[\s,，。.!！~]*$"
 )
 
 # Function words say little about the topic; one that the knowledge base lacks is not a new topic.
 FUNCTION_WORDS: Final = frozenset(
-    "a about after all also am an and any anyone anything are as at be been but by can could did do"
-    " does doing done each ever every everybody everyone everything for from get gets getting give go got had has have"
-    " having he her here him his how i if in into is it its just know let like lot made make many may"
-    " me mean might mine more most much must my need no not now of off on once one only or other our"
-    " ours out over own please really s same shall she should so some somebody someone something still such t"
-    " tell than that the their them then there these they thing this those to too under until up us"
-    " use very want was way we well were what when where whether which while who whom whose why will"
-    " with within without would you your yours dont doesnt cant im ive id ill exactly actually"
-    " 的 了 吗 呢 啊 吧 呀 嘛 么 我 我们 你 您 你们 您们 他 他们 是 是否 在 有 没有 和 与 及 或 或者 要"
-    " 会 能 能否 可以 可 怎么 怎样 怎么样 如何 什么 为什么 哪 哪个 哪些 哪里 几 多少 多 不 也 都 就 还"
-    " 这 这个 那 那个 吗 到 对 把 被 给 让 从 向 请 请问 想 需要 应该 得 地 做 去 来 一下 一个 又 再 才"
-    " 里 里面 上 下 中 后 前 时 时候 如果 因为 所以 但是 只 比较 最 很 太 些 点 呀 哦 嗯 么 咱们 咱 谁 啥"
-    " 系 咩 点样 边个 嘅 唔".split()
+    """
+    a about after all also am an and any anyone anything are as at be been but by can could
+    did do does doing done each ever every everybody everyone everything for from get gets
+    getting give go got had has have having he her here him his how i if in into is it its
+    just know let like lot made make many may me mean might mine more most much must my need
+    no not now of off on once one only or other our ours out over own please really s same
+    shall she should so some somebody someone something still such t tell than that the
+    their them then there these they thing this those to too under until up us use very want
+    was way we well were what when where whether which while who whom whose why will with
+    within without would you your yours dont doesnt cant im ive id ill exactly actually 的
+    了 吗 呢 啊 吧 呀 嘛 么 我 我们 你 您 你们 您们 他 他们 是 是否 在 有 没有 和 与 及 或
+    或者 要 会 能 能否 可以 可 怎么 怎样 怎么样 如何 什么 为什么 哪 哪个 哪些 哪里 几 多少
+    多 不 也 都 就 还 这 这个 那 那个 到 对 把 被 给 让 从 向 请 请问 想 需要 应该 得 地 做
+    去 来 一下 一个 又 再 才 里 里面 上 下 中 后 前 时 时候 如果 因为 所以 但是 只 比较 最
+    很 太 些 点 哦 嗯 咱们 咱 谁 啥 系 咩 点样 边个 嘅 唔
+    """.split()
 )
 
 # Characters that both scripts write although OpenCC would change them one way.
@@ -62,10 +64,14 @@ _SHARED = frozenset("后里台云干几准于采并余丑范复伙征占")
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """A text as the engine sees it. Equal `key`s mean the same question."""
+    """A text as the engine sees it. Equal `key`s mean the same question.
+
+    `aliases` are the concepts of those words that are a term of the glossary by themselves.
+    """
 
     key: str
     words: tuple[str, ...]
+    aliases: Mapping[str, str]
     terms: Counter[str]
     grams: Counter[str]
 
@@ -76,14 +82,9 @@ class Analysis:
 
 def fold(text: str) -> str:
     """At most `MAX_LENGTH` characters in one width, case and script, no control characters."""
-    plain = unicodedata.normalize("NFKC", text[:MAX_LENGTH])[:MAX_LENGTH].casefold()
+    plain = unicodedata.normalize("NFKC", text.strip()[:MAX_LENGTH])[:MAX_LENGTH].casefold()
     visible = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in plain)
     return " ".join(_to_simplified(visible).split())
-
-
-def fold_key(text: str) -> str:
-    """Letters and digits of the folded text: the same for texts that differ in marks only."""
-    return "".join(_LETTERS.findall(fold(text)))
 
 
 def sentences(text: str) -> list[str]:
@@ -101,7 +102,7 @@ def detect_locale(text: str, given: str | None) -> str:
     Acronyms and numbers alone ("PCT?") have no language. The Chinese script follows the
     characters that only one script has, else the given locale, else Simplified.
     """
-    head = unicodedata.normalize("NFKC", text[:MAX_LENGTH])
+    head = unicodedata.normalize("NFKC", text.strip()[:MAX_LENGTH])
     if _HAN_RUN.search(head) and not _mostly_english(head):
         return _chinese_script(head, given)
     if any(_speaks_english(word) for word in re.findall(r"[A-Za-z]+", head)):
@@ -125,11 +126,11 @@ class Analyzer:
         terms.update(f"{a} {b}" for a, b in pairwise(words))
         terms.update(self._concepts_in(folded))
         key = "".join(_LETTERS.findall(folded))
-        return Analysis(key, words, terms, Counter(_grams(folded)))
+        return Analysis(key, words, self._aliases(words), terms, Counter(_grams(folded)))
 
-    def concepts(self, text: str) -> list[str]:
-        """The names of the concepts that a text mentions, longest terms first taken."""
-        return self._concepts_in(fold(text))
+    def _aliases(self, words: Iterable[str]) -> dict[str, str]:
+        found = ((word, self._concepts.get(_as_term(word))) for word in words)
+        return {word: name for word, name in found if name}
 
     def _add_concept(self, group: Sequence[str]) -> None:
         terms = [units for units in (tuple(_units(fold(term))) for term in group) if units]
@@ -163,6 +164,10 @@ def _units(folded: str) -> Iterator[str]:
     """Single Chinese characters and stemmed words: what glossary terms are made of."""
     for han, word in _PIECE.findall(folded):
         yield from han or (_stem(word),)
+
+
+def _as_term(word: str) -> tuple[str, ...]:
+    return tuple(word) if _HAN_RUN.match(word) else (word,)
 
 
 def _words(folded: str) -> Iterator[str]:
@@ -212,10 +217,10 @@ def _stem(word: str) -> str:
 
 
 def _undouble(stem: str) -> str:
-    """"planned" and "plan" share a stem, "use" and "using" too."""
+    """ "planned" and "plan" share a stem, "use" and "using" too."""
     if len(stem) > 3 and stem.endswith("e"):
         return stem[:-1]
-    doubled = len(stem) > 4 and stem[-1] == stem[-2] and stem[-1] in "bdgmnprt"
+    doubled = len(stem) > 4 and stem[-1] == stem[-2] and stem[-1] in "bdglmnprt"
     return stem[:-1] if doubled else stem
 
 
@@ -230,8 +235,8 @@ def _to_simplified(text: str) -> str:
 
 
 @cache
-def _converter(name: str):  # type: ignore[no-untyped-def]
-    import opencc  # noqa: PLC0415
+def _converter(name: str) -> Any:
+    import opencc  # noqa: PLC0415  loads its dictionaries
 
     return opencc.OpenCC(name)
 

@@ -11,14 +11,13 @@ from knowledge.engine.model import Bands, Candidate, Decision, Document, Kind
 
 VERSION: Final = "e1"
 MOST_SUGGESTED: Final = 3
+THIRD_AT: Final = 0.1
 
 
 class Engine:
     """Finds entries for a question. Made by `fit`, never changed afterwards, safe to share."""
 
-    def __init__(
-        self, documents: Sequence[Document], synonyms: Sequence[Sequence[str]], bands: Bands
-    ) -> None:
+    def __init__(self, documents: Sequence[Document], synonyms: Sequence[Sequence[str]], bands: Bands) -> None:
         from knowledge.engine.index import Index  # noqa: PLC0415  numpy and bm25s cost 0.4 s
         from knowledge.engine.ranking import Ranking  # noqa: PLC0415
 
@@ -28,6 +27,7 @@ class Engine:
         self._ranking = Ranking(Index(documents, self._analyzer)) if documents else None
         self._unlisted = frozenset(d.entry_id for d in documents if not d.browsable)
         self._kin = {d.entry_id: frozenset(d.kin) for d in documents}
+        detect_locale("专", None)  # loads the character tables now, not at the first question
 
     @classmethod
     def fit(
@@ -48,9 +48,7 @@ class Engine:
         """The best `k` entries, likeliest first; none when the text has no words."""
         return self._ranked(text, detect_locale(text, locale), None, k)
 
-    def decide(
-        self, text: str, locale: str | None = None, context: str | None = None
-    ) -> Decision:
+    def decide(self, text: str, locale: str | None = None, context: str | None = None) -> Decision:
         """Answer, suggest or decline. `context` is the entry that was answered just before."""
         answer_in = detect_locale(text, locale)
         ranked = self._ranked(text, answer_in, context, MOST_SUGGESTED + len(self._unlisted))
@@ -68,8 +66,15 @@ class Engine:
             return "decline", ()
         if self._is_clear(ranked):
             return "answer", (ranked[0],)
-        offered = tuple(c for c in ranked if c.entry_id not in self._unlisted)[:MOST_SUGGESTED]
+        offered = self._offered(ranked)
         return ("suggest", offered) if len(offered) > 1 else ("decline", ())
+
+    def _offered(self, ranked: Sequence[Candidate]) -> tuple[Candidate, ...]:
+        """Two or three, the third only if it has a chance; none if the first is too weak."""
+        listed = [c for c in ranked if c.entry_id not in self._unlisted][:MOST_SUGGESTED]
+        if not listed or listed[0].confidence < self.bands.suggest_at:
+            return ()
+        return tuple(listed[:2]) + tuple(c for c in listed[2:] if c.confidence >= THIRD_AT)
 
     def _is_clear(self, ranked: Sequence[Candidate]) -> bool:
         """One entry stands out. Small talk cannot be offered, so it needs to be less certain."""
@@ -97,9 +102,7 @@ def _features(ranked: Sequence[Candidate]) -> Mapping[str, float]:
     }
 
 
-def _model_id(
-    documents: Sequence[Document], synonyms: Sequence[Sequence[str]], bands: Bands
-) -> str:
+def _model_id(documents: Sequence[Document], synonyms: Sequence[Sequence[str]], bands: Bands) -> str:
     parts = [VERSION, [asdict(d) for d in documents], synonyms, asdict(bands)]
     text = json.dumps(parts, ensure_ascii=False, sort_keys=True, default=list)
     return f"{VERSION}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

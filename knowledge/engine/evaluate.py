@@ -52,9 +52,7 @@ class Answering(Protocol):
     def search(self, text: str, locale: str | None = None, k: int = 5) -> list[Candidate]:
         """The best `k` entries."""
 
-    def decide(
-        self, text: str, locale: str | None = None, context: str | None = None
-    ) -> Decision:
+    def decide(self, text: str, locale: str | None = None, context: str | None = None) -> Decision:
         """Answer, suggest or decline."""
 
 

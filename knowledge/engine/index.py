@@ -152,11 +152,11 @@ class Vocabulary:
                 users.setdefault(word, []).append((row, share))
         self._users = {word: _arrays(pairs) for word, pairs in users.items()}
 
-    def coverage(self, words: Iterable[str]) -> tuple[Floats, float]:
+    def coverage(self, analysis: Analysis) -> tuple[Floats, float]:
         """For each entry the share of the query's weight it covers, and the share none knows."""
         covered = np.zeros(self._entries)
         total = unknown = 0.0
-        for word, share in self._units(words):
+        for word, share in self._units(analysis):
             weight = share * self._rarity.of(word)
             total += weight
             users = self._users.get(word)
@@ -166,11 +166,16 @@ class Vocabulary:
                 unknown += weight
         return (covered / total, unknown / total) if total else (covered, 1.0)
 
-    def _units(self, words: Iterable[str]) -> Iterator[tuple[str, float]]:
-        """Words with a weight; an unknown Chinese word counts by its parts."""
-        for word in words:
-            parts = _pairs_of(word) if word not in self._users else []
-            if len(parts) > 1:
+    def _units(self, analysis: Analysis) -> Iterator[tuple[str, float]]:
+        """Words with a share; an unknown one by its synonyms, or a Chinese one by its parts."""
+        for word in analysis.words:
+            alias = analysis.aliases.get(word)
+            parts = _pairs_of(word)
+            if word in self._users:
+                yield word, 1.0
+            elif alias in self._users:
+                yield str(alias), 1.0
+            elif len(parts) > 1:
                 yield from ((part, 1.0 / len(parts)) for part in parts)
             else:
                 yield word, 1.0
@@ -198,7 +203,7 @@ class Index:
         cosine = (1.0 - GRAM_SHARE) * self._terms.scores(analysis.terms)
         cosine += GRAM_SHARE * self._grams.scores(analysis.grams)
         cosine[self._chinese != is_chinese(locale)] *= OTHER_LANGUAGE
-        coverage, unknown = self._vocabulary.coverage(analysis.words)
+        coverage, unknown = self._vocabulary.coverage(analysis)
         return Evidence(
             cosine=self._near(cosine),
             bm25=self._fields.scores(sorted(analysis.terms)),
@@ -215,7 +220,8 @@ class Index:
 
     def _nearest(self, cosine: Floats) -> Ints:
         best = np.where(self._slots < 0, -1.0, cosine[self._slots]).argmax(axis=1)
-        return self._slots[np.arange(len(best)), best]
+        nearest: Ints = self._slots[np.arange(len(best)), best]
+        return nearest
 
 
 def _pairs_of(word: str) -> list[str]:
@@ -253,15 +259,17 @@ def _field(rows: Sequence[Row]) -> list[str]:
     return [term for row in rows for term in row.analysis.terms]
 
 
-def _all_words(
-    documents: Sequence[Document], ids: list[str], analyzer: Analyzer
-) -> list[dict[str, float]]:
+def _all_words(documents: Sequence[Document], ids: list[str], analyzer: Analyzer) -> list[dict[str, float]]:
     words: dict[str, dict[str, float]] = {entry_id: {} for entry_id in ids}
     for document in documents:
         own = words[document.entry_id]
         for text in (*document.texts, *document.tags):
-            own.update(dict.fromkeys(analyzer.analyse(text).words, 1.0))
+            own.update(dict.fromkeys(_with_aliases(analyzer.analyse(text)), 1.0))
         for sentence in sentences(document.body):
-            for word in analyzer.analyse(sentence).words:
+            for word in _with_aliases(analyzer.analyse(sentence)):
                 own.setdefault(word, BODY_SHARE)
     return [words[entry_id] for entry_id in ids]
+
+
+def _with_aliases(analysis: Analysis) -> set[str]:
+    return {*analysis.words, *analysis.aliases.values()}

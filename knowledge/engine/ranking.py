@@ -34,12 +34,10 @@ class Ranking:
             self._exact.setdefault(row.analysis.key, set()).add(row.entry)
         self._numbers = {entry_id: number for number, entry_id in enumerate(index.ids)}
 
-    def best(
-        self, analysis: Analysis, locale: str, kin: frozenset[str], k: int
-    ) -> list[Candidate]:
+    def best(self, analysis: Analysis, locale: str, kin: frozenset[str], k: int) -> list[Candidate]:
         """The likeliest `k` entries; `kin` are those that a follow-up question may mean."""
         exact = self._exact.get(analysis.key, set())
-        if not exact and not analysis.has_content:
+        if not exact and not analysis.has_content and not (kin and analysis.words):
             return []
         seen = self._index.measure(analysis, locale)
         strength = _strength(seen) + self._bonus(seen, kin)
@@ -55,12 +53,11 @@ class Ranking:
 
     def _bonus(self, seen: Evidence, kin: frozenset[str]) -> Floats:
         bonus = np.zeros(len(self._index.ids))
-        bonus[[self._numbers[entry_id] for entry_id in kin if entry_id in self._numbers]] = KIN_BONUS
+        known = kin & self._numbers.keys()
+        bonus[[self._numbers[entry_id] for entry_id in sorted(known)]] = KIN_BONUS
         return np.where(seen.coverage > 0.0, bonus, 0.0)
 
-    def _candidate(
-        self, at: int, confidence: float, margin: float, seen: Evidence, exact: bool
-    ) -> Candidate:
+    def _candidate(self, at: int, confidence: float, margin: float, seen: Evidence, exact: bool) -> Candidate:
         why = Why(
             phrasing=self._index.rows[int(seen.nearest[at])].text,
             exact=exact,
@@ -83,7 +80,8 @@ def _margin(strength: Floats) -> Floats:
     if len(strength) < 2:
         return strength.copy()
     second, first = np.partition(strength, -2)[-2:]
-    return strength - np.where(strength == first, second, first)
+    margin: Floats = strength - np.where(strength == first, second, first)
+    return margin
 
 
 def _confidence(strength: Floats, margin: Floats, unknown: float) -> Floats:

@@ -119,7 +119,7 @@ def test_a_part_must_hold_a_character() -> None:
         split("x", 0)
 
 
-words = st.text(alphabet="ab中文.。 \n&<>\"é\u0301", max_size=30)
+words = st.text(alphabet='ab中文.。 \n&<>"é\u0301', max_size=30)
 trees = st.recursive(
     words.map(lambda text: text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")),
     lambda inner: st.tuples(

@@ -1,0 +1,187 @@
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from knowledge.engine import Bands, Document, Engine
+from knowledge.engine.analysis import detect_locale, fold
+
+DOCUMENTS = [
+    Document("role", "en", ("What does a CIPO do?", "tasks of a chief IP officer"), kin=("fee",)),
+    Document("role", "zh-Hans", ("首席知识产权官做什么？", "CIPO 的职责")),
+    Document("move", "en", ("How do I cancel my appointment?", "reschedule a meeting")),
+    Document("move", "zh-Hans", ("怎样取消预约？", "我想改期")),
+    Document("fee", "en", ("What is the price of a session?", "how much does it cost")),
+    Document("fee", "zh-Hans", ("咨询收费吗？", "要多少钱")),
+    Document("hello", "en", ("Hello", "good morning"), browsable=False),
+]
+SYNONYMS = [("appointment", "booking", "预约"), ("CIPO", "chief IP officer", "首席知识产权官")]
+
+
+@pytest.fixture(scope="module")
+def small() -> Engine:
+    return Engine.fit(DOCUMENTS, SYNONYMS)
+
+
+@pytest.mark.parametrize(
+    ("text", "entry", "locale"),
+    [
+        ("How do I cancel my appointment?", "move", "en"),
+        ("HOW DO I CANCEL MY APPOINTMENT", "move", "en"),
+        ("ｈｏｗ ｄｏ ｉ ｃａｎｃｅｌ ｍｙ ａｐｐｏｉｎｔｍｅｎｔ？", "move", "en"),
+        ("Hi there, could you please tell me how do I cancel my appointment? Thanks", "move", "en"),
+        ("你好，请问怎样取消预约呢", "move", "zh-Hans"),
+        ("怎樣取消預約？", "move", "zh-Hant"),
+        ("cancelling my booking", "move", "en"),
+        ("good morning", "hello", "en"),
+    ],
+)
+def test_a_question_is_answered_in_its_own_language(small: Engine, text: str, entry: str, locale: str) -> None:
+    decision = small.decide(text)
+    assert (decision.kind, decision.locale) == ("answer", locale)
+    assert [candidate.entry_id for candidate in decision.candidates] == [entry]
+
+
+def test_a_stored_phrasing_has_the_top_confidence(small: Engine) -> None:
+    candidate = small.search("我想改期")[0]
+    assert (candidate.entry_id, candidate.confidence, candidate.why.exact) == ("move", 0.99, True)
+    assert candidate.why.phrasing == "我想改期"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "😀👍🏽", "?!…", "\x00\x07\u200b", "a" * 4096, "啊" * 4096, "what is it", "你是"],
+)
+def test_what_says_nothing_is_declined(small: Engine, text: str) -> None:
+    decision = small.decide(text, "zh-Hant")
+    assert (decision.kind, decision.candidates) == ("decline", ())
+
+
+@pytest.mark.parametrize("text", ["Bonjour, où est la gare ?", "Привет, как дела?", "駅はどこですか"])
+def test_another_topic_in_another_language_is_declined(small: Engine, text: str) -> None:
+    assert small.decide(text).kind == "decline"
+
+
+def test_two_entries_with_the_same_question_are_both_offered() -> None:
+    twins = [*DOCUMENTS, Document("move-2", "en", ("How do I cancel my appointment?",))]
+    decision = Engine.fit(twins).decide("how do I cancel my appointment")
+    assert decision.kind == "suggest"
+    assert {c.entry_id for c in decision.candidates[:2]} == {"move", "move-2"}
+
+
+def test_small_talk_is_never_offered(small: Engine) -> None:
+    for text in ("hello price", "good morning session", "hello hello cancel", "morning"):
+        decision = small.decide(text)
+        assert decision.kind != "suggest" or "hello" not in {c.entry_id for c in decision.candidates}
+
+
+def test_what_was_answered_before_helps_a_short_follow_up(engine: Engine) -> None:
+    assert engine.decide("how much?").kind == "decline"
+    assert engine.decide("how much?", context="apt-01").candidates[0].entry_id == "apt-05"
+    assert engine.decide("收费吗", context="no such entry") == engine.decide("收费吗")
+
+
+def test_synonyms_join_what_is_asked_and_what_is_stored() -> None:
+    plain, joined = Engine.fit(DOCUMENTS), Engine.fit(DOCUMENTS, SYNONYMS)
+    assert plain.decide("booking").kind == "decline"
+    assert joined.search("booking")[0].entry_id == "move"
+    assert joined.search("预约")[0].entry_id == "move"
+
+
+def test_synonyms_do_not_pull_down_what_was_found_without_them() -> None:
+    text = "reschedule my appointment"
+    plain, joined = Engine.fit(DOCUMENTS), Engine.fit(DOCUMENTS, SYNONYMS)
+    assert joined.search(text)[0].confidence >= plain.search(text)[0].confidence - 0.1
+
+
+def test_the_same_input_gives_the_same_model_and_score_whatever_its_order(small: Engine) -> None:
+    again = Engine.fit(DOCUMENTS[::-1], SYNONYMS[::-1])
+    assert again.model == small.model
+    assert again.search("cancel the session") == small.search("cancel the session")
+
+
+def test_other_documents_synonyms_or_bands_are_another_model(small: Engine) -> None:
+    others = [
+        Engine.fit(DOCUMENTS[1:], SYNONYMS),
+        Engine.fit(DOCUMENTS),
+        Engine.fit(DOCUMENTS, SYNONYMS, Bands(0.9, 0.2)),
+    ]
+    assert len({small.model, *(other.model for other in others)}) == 4
+
+
+def test_bands_move_the_decision() -> None:
+    text = "cancel or price"
+    cautious = Engine.fit(DOCUMENTS, SYNONYMS, Bands(1.0, 0.01))
+    silent = Engine.fit(DOCUMENTS, SYNONYMS, Bands(1.0, 1.0))
+    assert cautious.decide(text).kind == "suggest"
+    assert 2 <= len(cautious.decide(text).candidates) <= 3
+    assert silent.decide(text).kind == "decline"
+
+
+def test_bands_that_do_not_rise_are_refused() -> None:
+    with pytest.raises(ValueError, match="bands must rise"):
+        Bands(0.3, 0.6)
+
+
+def test_an_engine_without_documents_declines() -> None:
+    assert Engine.fit([]).decide("hello").kind == "decline"
+
+
+@given(st.text(max_size=200), st.sampled_from([None, "en", "zh-Hans", "zh-Hant"]))
+def test_any_text_gives_a_sound_decision(small: Engine, text: str, locale: str | None) -> None:
+    decision = small.decide(text, locale)
+    sizes = {"answer": {1}, "suggest": {2, 3}, "decline": {0}}
+    assert len(decision.candidates) in sizes[decision.kind]
+    assert decision.locale in {"en", "zh-Hans", "zh-Hant"}
+    assert all(0.0 <= c.confidence <= 1.0 for c in small.search(text, locale))
+    assert decision == small.decide(text, locale)
+
+
+@pytest.mark.parametrize(
+    ("text", "given_locale", "locale"),
+    [
+        ("What is a CIPO?", "zh-Hans", "en"),
+        ("PCT?", "zh-Hant", "zh-Hant"),
+        ("PCT?", None, "en"),
+        ("专利怎么申请", "en", "zh-Hans"),
+        ("專利怎樣申請", "en", "zh-Hant"),
+        ("你好", "zh-Hant", "zh-Hant"),
+        ("你好", "en", "zh-Hans"),
+        ("what does 首席知识产权官 mean", None, "en"),
+        ("CIPO 是什么", None, "zh-Hans"),
+        ("12345", "zh-Hans", "zh-Hans"),
+    ],
+)
+def test_the_language_of_the_answer(text: str, given_locale: str | None, locale: str) -> None:
+    assert detect_locale(text, given_locale) == locale
+
+
+def test_folding_makes_width_case_script_and_marks_equal() -> None:
+    assert fold("ＣＩＰＯ\u0000專利\t說明") == "cipo 专利 说明"
+    assert len(fold("x" * 5000)) == 1000
+
+
+def test_long_texts_take_no_longer_than_a_blink(engine: Engine) -> None:
+    texts = ["a" * 4096, "专利" * 2048, "".join(chr(0x4E00 + n) for n in range(4096))]
+    texts.append(" ".join(f"w{n}" for n in range(900)))
+    for text in texts:
+        best = min(_seconds(engine, text) for _ in range(3))
+        assert best < 0.05, text[:20]
+
+
+def _seconds(engine: Engine, text: str) -> float:
+    start = time.perf_counter()
+    engine.decide(text)
+    return time.perf_counter() - start
+
+
+def test_importing_the_engine_loads_no_heavy_library() -> None:
+    code = (
+        "import sys, knowledge.engine;"
+        "print([m for m in ('numpy', 'sklearn', 'bm25s', 'rjieba', 'opencc') if m in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"

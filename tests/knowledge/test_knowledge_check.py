@@ -1,0 +1,104 @@
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from knowledge.check import Finding, check
+from knowledge.library import SHIPPED
+from tests.knowledge.conftest import ENTRY, TODAY
+
+FIRST = ENTRY.split("- id: cipo-02")[0]
+
+
+def findings(folder: Path, old: str = "", new: str = "", on: date = TODAY) -> list[Finding]:
+    file = folder / "cipo.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return check(folder, on)
+
+
+def test_a_sound_folder_has_nothing_to_mend(folder: Path) -> None:
+    assert check(folder, TODAY) == []
+
+
+def test_the_shipped_knowledge_base_has_no_error() -> None:
+    assert [f for f in check(SHIPPED, TODAY) if f.level == "error"] == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "says"),
+    [
+        ("  basis: sourced\n", "", 1, "'basis' is a required property"),
+        ("  as_of: 2026-11-01\n", "", 1, "'as_of' is a required property"),
+        ("as_of: 2026-11-01", "as_of: soon", 4, "as_of: 'soon'"),
+        ("as_of: 2026-11-01", "as_of: 2026-12-01", 4, "is in the future"),
+        ("review_by: 2027-05-01", "review_by: 2026-10-01", 5, "lies before as_of"),
+        ("tags: [role]", "tgas: [role]", 1, "'tgas' was unexpected"),
+        ("tags: [role]", "valid_from: 2027-02-01\n  valid_to: 2027-01-01", 10, "before valid_from"),
+        (
+            "  zh-Hans:\n    question: 首",
+            "  zh-Hant:\n    question: 首",
+            1,
+            "'zh-Hans' is a required",
+        ),
+        ("one a, one b, ", "", 12, "en has 4 phrasings"),
+        ("甲一", "乙一", 32, "'乙一' also belongs to cipo-01"),
+        ("one b", "TWO A!", 28, "'two a' also belongs to cipo-01"),
+        ("related: [cipo-02]", "related: [cipo-77]", 8, "related cipo-77 does not exist"),
+        ("related: [cipo-02]", "related: [cipo-01]", 8, "is related to itself"),
+        ("one a", "Is this the HKEX?", 10, "'HKEX' must not be said"),
+        ("负责知识产权的", "香港交易所的", 15, "'香港交易所' must not be said"),
+        ("**runs**", "**runs", 13, "shows markup to the reader"),
+        ("**runs**", "<b>runs</b>", 13, "shows markup to the reader"),
+        ("**runs**", "{{ operator.name", 13, "has a template fault"),
+        ("**runs**", "{{ settings.token }}", 13, "uses 'settings'; only operator.<fact>"),
+        ("**runs**", "{{ operator.fee_of_yore }}", 13, "uses operator.fee_of_yore; known are"),
+        ("**runs**", "very " * 200, 13, "at most 900"),
+        ("HKIPX programme page, url: null", "A page, url: null", 7, "has no address"),
+        ("page, url: null", "page, url: 'javascript:x'", 7, "does not match"),
+        (
+            "  sources:\n    - {name: HKIPX programme page, url: null}\n",
+            "",
+            2,
+            "no source is named",
+        ),
+    ],
+)
+def test_a_fault_is_found_where_it_is(folder: Path, old: str, new: str, line: int, says: str) -> None:
+    found = findings(folder, old, new)
+    assert any(says in f.message for f in found), found
+    fault = next(f for f in found if says in f.message)
+    assert fault.level == "error"
+    assert fault.place.endswith(f"cipo.yaml:{line}")
+
+
+def test_a_past_review_date_is_a_warning(folder: Path) -> None:
+    found = findings(folder, on=date(2027, 5, 2))
+    assert [(f.level, f.message) for f in found] == [
+        ("warning", "cipo-01: was to be reviewed by 2027-05-01"),
+        ("warning", "cipo-02: was to be reviewed by 2027-05-01"),
+    ]
+
+
+def test_a_jurisdiction_is_a_code(folder: Path) -> None:
+    found = findings(folder, "[INT]", "[International]")
+    assert [f.level for f in found] == ["warning"]
+    assert "write a code" in found[0].message
+
+
+def test_versions_of_an_entry_must_not_hold_on_the_same_days(folder: Path) -> None:
+    later = FIRST.replace("as_of:", "valid_from: 2027-01-01\n  as_of:", 1)
+    (folder / "later.yaml").write_text(later, encoding="utf-8")
+    assert "holds on the same days" in check(folder, TODAY)[0].message
+    assert findings(folder, "  as_of:", "  valid_to: 2026-12-31\n  as_of:") == []
+
+
+def test_a_broken_file_does_not_hide_the_faults_of_others(folder: Path) -> None:
+    (folder / "broken.yaml").write_text("- id: ]", encoding="utf-8")
+    found = findings(folder, "basis: sourced", "basis: rumour")
+    assert [f.place.rpartition("/")[2] for f in found] == ["broken.yaml:1", "cipo.yaml:2"]
+
+
+def test_a_folder_without_entries_is_an_error(tmp_path: Path) -> None:
+    assert [f.level for f in check(tmp_path, TODAY)] == ["error"]

@@ -1,0 +1,58 @@
+"""The shipped knowledge base on questions that were written apart from it."""
+
+from pathlib import Path
+
+import opencc
+import pytest
+import yaml
+
+from knowledge.engine import Case, Engine, Report, evaluate
+from knowledge.library import LOCALES, Library
+from tests.knowledge.conftest import TODAY
+
+CASES = yaml.safe_load((Path(__file__).parent / "regression.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def report(engine: Engine) -> Report:
+    return evaluate(engine, [Case(c["text"], c["locale"], c["entry"]) for c in CASES])
+
+
+def test_most_questions_find_their_entry(report: Report) -> None:
+    assert report.questions > 120
+    assert report.right_at_1 >= 0.90
+    assert report.right_at_3 >= 0.97
+
+
+def test_most_questions_are_answered_or_offered_right(report: Report) -> None:
+    assert report.answered_right >= 0.75
+    assert report.answered_right + report.offered_right >= 0.90
+    assert report.answered_wrong <= 0.04
+
+
+def test_other_topics_are_hardly_ever_answered(report: Report) -> None:
+    assert report.off_topic >= 70
+    assert report.off_topic_answered <= 0.04
+    assert report.off_topic_offered <= 0.08
+
+
+def test_every_stored_phrasing_is_answered_by_its_own_entry(engine: Engine, shipped: Library) -> None:
+    for entry in shipped.valid(TODAY):
+        for locale in LOCALES:
+            text = entry.texts[locale]
+            for question in (text.question, *text.phrasings):
+                best = engine.search(question, locale, 1)
+                assert [c.entry_id for c in best] == [entry.id], question
+
+
+def test_both_chinese_scripts_find_the_same(engine: Engine) -> None:
+    to_traditional = opencc.OpenCC("s2hk").convert
+    simplified = [c["text"] for c in CASES if c["locale"] == "zh-Hans"]
+    pairs = [(engine.search(t, k=1), engine.search(to_traditional(t), k=1)) for t in simplified]
+    same = [[c.entry_id for c in a] == [c.entry_id for c in b] for a, b in pairs]
+    assert all(same)
+
+
+def test_no_question_of_the_set_is_a_stored_phrasing(engine: Engine) -> None:
+    exact = [c["text"] for c in CASES if any(f.why.exact for f in engine.search(c["text"], k=1))]
+    assert len(exact) <= len(CASES) // 20, exact
