@@ -13,6 +13,7 @@ const PING_EVERY = 20_000;
 const PONG_LIMIT = 8_000;
 const STABLE_AFTER = 5_000;
 const POLL_SECONDS = 25;
+const POST_LIMIT = 30_000;
 const POLL_PAUSE = 1_000;
 const SOCKET_RETRY_WHILE_POLLING = 45_000;
 const FAILURES_BEFORE_POLLING = 2;
@@ -54,9 +55,15 @@ export class Connection extends EventTarget {
   /** @returns {boolean} whether the frame went out on some line */
   send(frame) {
     if (this.#live) this.#socket.send(JSON.stringify(frame));
-    else if (this.#pollWorks) this.#posting = this.#posting.then(() => this.#post(frame));
+    else if (this.#pollWorks) this.#queuePost(frame);
     else return false;
     return true;
+  }
+
+  /** Messages keep their order; a press, whose answer may take a while, holds up nobody. */
+  #queuePost(frame) {
+    if (frame.type === "message") this.#posting = this.#posting.then(() => this.#post(frame));
+    else this.#post(frame);
   }
 
   #openSocket() {
@@ -175,15 +182,22 @@ export class Connection extends EventTarget {
 
   async #post(frame) {
     if (frame.type === "ping") return;
+    const request = new AbortController();
+    const timer = setTimeout(() => request.abort(), POST_LIMIT);
     try {
       const response = await fetch("/chat/send", {
-        method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(frame),
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(frame),
+        signal: request.signal,
       });
       if (response.status === 401) return this.dispatchEvent(new Event("stranger"));
       const isJson = response.headers.get("Content-Type")?.includes("json");
       if (isJson && response.status !== 204) this.#receive(await response.json());
     } catch {
       // The frame has no answer yet, so its owner sends it again.
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -204,7 +218,7 @@ export class Connection extends EventTarget {
   }
 }
 
-/** Half a second doubled per failure up to 15 s, with up to half as much again at random. */
+/** Half a second doubled per failure up to 15 s, give or take a quarter at random. */
 function backoff(failures) {
   const delay = Math.min(LAST_DELAY, FIRST_DELAY * 2 ** Math.max(0, failures - 1));
   return delay * (0.75 + Math.random() * 0.5);
