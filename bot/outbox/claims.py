@@ -60,9 +60,7 @@ class Abandoned:
 class Claims:
     """Claims rows for one replica. `kinds` are the kinds it can send, `lease` is in seconds."""
 
-    def __init__(
-        self, db: Database, clock: Clock, kinds: Collection[str], replica: str, lease: float
-    ) -> None:
+    def __init__(self, db: Database, clock: Clock, kinds: Collection[str], replica: str, lease: float) -> None:
         self._db = db
         self._clock = clock
         self._kinds = kinds
@@ -104,12 +102,8 @@ class Claims:
         """The rows to send next, longest due first; rows of kinds unknown here are left to who knows them."""
         now = self._clock.now()
         sibling = aliased(OutboxRow)
-        on_its_way = exists().where(
-            sibling.contact_id == OutboxRow.contact_id, _is(sibling.state, *IN_FLIGHT)
-        )
-        paused = exists().where(
-            OutboxPause.contact_id == OutboxRow.contact_id, OutboxPause.until > now
-        )
+        on_its_way = exists().where(sibling.contact_id == OutboxRow.contact_id, _is(sibling.state, *IN_FLIGHT))
+        paused = exists().where(OutboxPause.contact_id == OutboxRow.contact_id, OutboxPause.until > now)
         rows = _whole_rows().where(
             _is(OutboxRow.state, State.PENDING),
             OutboxRow.due_at <= now,
@@ -153,10 +147,7 @@ class Claims:
     async def abandoned(self, tx: Tx) -> list[Abandoned]:
         rows = _whole_rows().where(*self._abandoned()).order_by(OutboxRow.id).limit(PAGE)
         found = await tx.execute(rows.with_for_update(skip_locked=True))
-        return [
-            Abandoned(_claimed(row, row.lease_token), row.state == State.STARTED)
-            for row in found.all()
-        ]
+        return [Abandoned(_claimed(row, row.lease_token), row.state == State.STARTED) for row in found.all()]
 
     async def start(self, tx: Tx, row: Claimed, chat: ChatRef, now: datetime) -> bool:
         """The intent, to be committed before the send; False when the row is not ours any more."""
@@ -206,9 +197,7 @@ class Claims:
         until = self._clock.now() + timedelta(seconds=seconds)
         statement = INSERTS[tx.dialect.name](OutboxPause).values(contact_id=contact_id, until=until)
         target = [OutboxPause.contact_id]
-        await tx.execute(
-            statement.on_conflict_do_update(index_elements=target, set_={"until": until})
-        )
+        await tx.execute(statement.on_conflict_do_update(index_elements=target, set_={"until": until}))
 
 
 def _whole_rows() -> Select[Any]:

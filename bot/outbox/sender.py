@@ -55,7 +55,7 @@ class Sender:
     After `max_attempts` sends a row is dead. `chance` spreads repetitions and lies in [0, 1).
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the composition root hands in one of each, in the order of a send
         self,
         db: Database,
         clock: Clock,
@@ -102,9 +102,9 @@ class Sender:
 
     async def counts(self) -> Mapping[str, int]:
         """How many rows are in each state that has any."""
-        statement = select(OutboxRow.state, func.count()).group_by(OutboxRow.state)
+        statement = select(OutboxRow.state, func.count().label("number")).group_by(OutboxRow.state)
         async with self._db.read() as tx:
-            return {state: number for state, number in (await tx.execute(statement)).all()}
+            return {row.state: row.number for row in await tx.execute(statement)}
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Send what is due until `stopping`; then finish what is on its way and give back what is not.
@@ -243,9 +243,7 @@ class Sender:
             log.exception("a channel raised instead of answering", bot=ready.chat.bot_id)
             return Outcome(Result.IN_DOUBT, detail=f"the channel raised {type(error).__name__}")
 
-    async def _mark(
-        self, row: Claimed, chat: ChatRef, outcome: Outcome, started_at: datetime
-    ) -> None:
+    async def _mark(self, row: Claimed, chat: ChatRef, outcome: Outcome, started_at: datetime) -> None:
         if outcome.result is Result.STOPPED:
             self._stopped.add(chat.bot_id)
             log.critical("a channel refuses our token", bot=chat.bot_id, detail=outcome.detail)
@@ -263,9 +261,7 @@ class Sender:
         _report(row, verdict)
         await self._insist(row, mark)
 
-    async def _lose(
-        self, tx: Tx, row: Claimed, chat: ChatRef, verdict: Verdict, started_at: datetime
-    ) -> None:
+    async def _lose(self, tx: Tx, row: Claimed, chat: ChatRef, verdict: Verdict, started_at: datetime) -> None:
         """The chat is gone: on to the contact's next chat, or nothing more is owed to them."""
         await self._addresses.lost(tx, chat, started_at)
         other = await self._addresses.find(tx, row.owed.contact_id)
@@ -287,17 +283,20 @@ class Sender:
         """What became of a row is kept in memory until it is written, or until the lease is over."""
         loop = asyncio.get_running_loop()
         deadline, pause = loop.time() + self._lease, 0.2
-        while True:
-            try:
-                async with self._db.write() as tx:
-                    await work(tx)
-                return
-            except Exception as error:
-                if loop.time() + pause >= deadline:
-                    raise
-                log.error("an outbox row cannot be marked yet", row=row.owed.id, error=str(error))
+        while not await self._written(row, work, last=loop.time() + pause >= deadline):
             await asyncio.sleep(pause)
             pause = min(5.0, pause * 2)
+
+    async def _written(self, row: Claimed, work: Callable[[Tx], Awaitable[None]], last: bool) -> bool:
+        try:
+            async with self._db.write() as tx:
+                await work(tx)
+        except Exception as error:
+            if last:
+                raise
+            log.warning("an outbox row cannot be marked yet", row=row.owed.id, error=str(error))
+            return False
+        return True
 
     def _attempt(self, row: Claimed, number: int, chat: ChatRef | None) -> Attempt:
         kind = self._kinds.get(row.owed.kind)
@@ -318,6 +317,6 @@ def _unchanged(row: Claimed, state: State, wait: float = 0.0, detail: str = "") 
 def _report(row: Claimed, verdict: Verdict) -> None:
     facts = {"row": row.owed.id, "kind": row.owed.kind, "attempts": verdict.attempts}
     if verdict.state in (State.DEAD, State.UNCERTAIN):
-        log.error(f"outbox row is {verdict.state}", **facts, detail=verdict.detail)
+        log.error("outbox row needs a look", **facts, state=verdict.state, detail=verdict.detail)
     elif verdict.state is State.PENDING:
         log.info("outbox row put off", **facts, seconds=verdict.wait, detail=verdict.detail)

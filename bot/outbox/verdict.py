@@ -85,6 +85,4 @@ def _untried(attempt: Attempt, outcome: Outcome, wait: float) -> Verdict:
 
 
 def _end(state: State, attempt: Attempt, outcome: Outcome, in_doubt: bool) -> Verdict:
-    return Verdict(
-        state, attempt.number, in_doubt, detail=outcome.detail, message_id=outcome.message_id
-    )
+    return Verdict(state, attempt.number, in_doubt, detail=outcome.detail, message_id=outcome.message_id)

@@ -29,7 +29,7 @@ def a_row(contact_id: int, key: str = "a", **changes: Any) -> NewRow:
 async def states(db: Database) -> dict[str, str]:
     async with db.read() as tx:
         rows = await tx.execute(select(OutboxRow.key, OutboxRow.state).order_by(OutboxRow.key))
-        return {key: state for key, state in rows.all()}
+        return {row.key: row.state for row in rows}
 
 
 async def test_the_same_key_is_owed_once(db: Database, clock: MovableClock) -> None:
@@ -61,9 +61,7 @@ async def test_a_change_that_fails_owes_nothing(db: Database, clock: MovableCloc
     assert await states(db) == {}
 
 
-async def test_many_rows_are_owed_in_few_statements_and_only_new_ones_count(
-    db: Database, clock: MovableClock
-) -> None:
+async def test_many_rows_are_owed_in_few_statements_and_only_new_ones_count(db: Database, clock: MovableClock) -> None:
     outbox, contact = Outbox(clock, lambda: None), await a_contact(db)
     rows = [a_row(contact, f"{number:04}") for number in range(1201)]
     async with db.write() as tx:

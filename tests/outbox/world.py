@@ -1,7 +1,7 @@
 """What the outbox's tests share: contacts, a channel that does as it is told, an address book."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from sqlalchemy import Row, insert, select, update
 
 from bot.outbox.models import OutboxRow
 from bot.outbox.outbox import Outbox
-from bot.outbox.port import Address, ChatRef, Kind, Outcome, Owed, Reader, Result
+from bot.outbox.port import Address, Channel, ChatRef, Kind, Outcome, Owed, Reader, Result
 from bot.outbox.sender import Sender
 from bot.people.models import Contact
 from bot.storage import Database, Tx
@@ -73,9 +73,7 @@ class FakeAddressBook:
         chats = [ChatRef(self.bots[contact_id], contact_id)]
         chats += [self.others[contact_id]] if contact_id in self.others else []
         open_chats = [chat for chat in chats if chat not in self.blocked]
-        return (
-            Address(open_chats[0], self.locales[contact_id], "Asia/Hong_Kong") if open_chats else None
-        )
+        return Address(open_chats[0], self.locales[contact_id], "Asia/Hong_Kong") if open_chats else None
 
     async def lost(self, tx: Tx, chat: ChatRef, at: datetime) -> None:
         self.blocked.add(chat)
@@ -118,7 +116,13 @@ class World:
         self.outbox = Outbox(self.clock, lambda: None)
         self.sender = self.a_sender()
 
-    def a_sender(self, replica: str = "one", db: Database | None = None, **options: Any) -> Sender:
+    def a_sender(
+        self,
+        replica: str = "one",
+        db: Database | None = None,
+        channels: Mapping[int, Channel] | None = None,
+        **options: Any,
+    ) -> Sender:
         kinds = [
             self.wishes.kind("reminder", "at_least_once"),
             self.wishes.kind("offer", "at_most_once"),
@@ -127,7 +131,7 @@ class World:
             db or self.db,
             self.clock,
             {kind.name: kind for kind in kinds},
-            {self.channel.bot_id: self.channel},
+            channels or {self.channel.bot_id: self.channel},
             self.addresses,
             texts(),
             replica,
