@@ -83,10 +83,15 @@ class Answers:
         self._ready = asyncio.Event()
 
     async def prepare(self) -> None:
-        self._engine = await asyncio.to_thread(self._fit)
+        """Fit the engine, which takes seconds, beside whatever else goes on."""
+        self.use(await asyncio.to_thread(self.fit))
+
+    def use(self, engine: Engine) -> None:
+        """Answer with this engine from now on."""
+        self._engine = engine
         self._ready.set()
 
-    def _fit(self) -> Engine:
+    def fit(self) -> Engine:
         documents = self._library.documents(self._today())
         return Engine.fit(documents, self._library.glossary.synonyms())
 

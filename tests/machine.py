@@ -8,6 +8,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 
@@ -17,6 +18,7 @@ from bot.texts import LOCALES
 from handlers.app import App
 from handlers.chat.commands import introduce
 from handlers.services import Core
+from knowledge.engine import Engine
 from run_bot import build, build_core
 
 PATIENCE = 20.0
@@ -176,12 +178,24 @@ class Machine:
             pass
 
 
+@cache
+def _engine() -> list[Engine]:
+    """A place for the one engine of a test run: it is fitted on the shipped entries and never changes."""
+    return []
+
+
+def _fitted(core: Core) -> Engine:
+    if not _engine():
+        _engine().append(core.services.answers.fit())
+    return _engine()[0]
+
+
 @asynccontextmanager
 async def machine(settings: Settings, clock: Clock) -> AsyncIterator[Machine]:
     """The machine on a migrated database, ready to answer; closed without leaving anything open."""
     app = build(build_core(settings, clock))
     core = app.core
-    await core.services.answers.prepare()
+    core.services.answers.use(_fitted(core))
     await introduce(app.web_bot, core.texts, settings.bot_name)
     try:
         yield Machine(app)

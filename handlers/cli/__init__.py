@@ -104,6 +104,7 @@ def _add_knowledge(parser: argparse.ArgumentParser) -> None:
         action = actions.add_parser(name, help=text)
         action.add_argument("question", nargs="?", help="the question; without it, lines of standard input")
         action.add_argument("--locale", choices=["en", "zh-Hans", "zh-Hant"])
+        action.set_defaults(jsonl=False)
         if name == "ask":
             action.add_argument("--jsonl", action="store_true", help="one JSON object a line, in and out")
     evaluate = actions.add_parser("evaluate", help="ask the regression questions and count")
