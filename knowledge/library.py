@@ -123,7 +123,7 @@ class Glossary:
 
     @cached_property
     def _converter(self) -> Any:
-        import opencc  # noqa: PLC0415  needed only once a text is rendered
+        import opencc  # needed only once a text is rendered
 
         return opencc.OpenCC("s2hk")
 
@@ -308,11 +308,14 @@ class _Form:
     def _at(self, path: tuple[Step, ...]) -> Any:
         value: Any = self._raw.value
         for step in path:
-            if isinstance(step, int):
-                value = value[step]
-            else:
-                value = value.get(step) if isinstance(value, Mapping) else None
+            value = _step(value, step)
         return value
+
+
+def _step(value: Any, step: Step) -> Any:
+    if isinstance(step, int):
+        return value[step]
+    return value.get(step) if isinstance(value, Mapping) else None
 
 
 def _dotted(path: Iterable[Step]) -> str:

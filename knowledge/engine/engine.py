@@ -18,8 +18,8 @@ class Engine:
     """Finds entries for a question. Made by `fit`, never changed afterwards, safe to share."""
 
     def __init__(self, documents: Sequence[Document], synonyms: Sequence[Sequence[str]], bands: Bands) -> None:
-        from knowledge.engine.index import Index  # noqa: PLC0415  numpy and bm25s cost 0.4 s
-        from knowledge.engine.ranking import Ranking  # noqa: PLC0415
+        from knowledge.engine.index import Index  # numpy and bm25s cost 0.4 s
+        from knowledge.engine.ranking import Ranking
 
         self.bands = bands
         self.model = _model_id(documents, synonyms, bands)
