@@ -51,6 +51,7 @@ _RANKS = {
 """Which of two entities over the same text is the outer one; 50 for the others."""
 
 _NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"'}
+_MARKUP = re.compile("[<&]")
 _REFERENCE = re.compile(r"&(?:#x(?P<hex>[0-9a-fA-F]*)|#(?P<dec>[0-9]*)|(?P<name>[a-zA-Z]*))")
 _SPACE = " \t\r\n\x0b\x0c\x00"
 _TIME_FORMAT = re.compile(r"r|[wWdDtT]*")
@@ -172,9 +173,8 @@ class _Reader:
         return Styled(text, _in_order(_without_helpers(self.found)))
 
     def _plain(self) -> None:
-        start = self.at
-        while self.at < len(self.html) and self.html[self.at] not in "<&":
-            self.at += 1
+        start, found = self.at, _MARKUP.search(self.html, self.at)
+        self.at = found.start() if found is not None else len(self.html)
         self._put(self.html[start : self.at])
 
     def _put(self, text: str) -> None:

@@ -91,11 +91,9 @@ def _lines(message: Json, name: str) -> str:
     lines = [f"{who}: {plain(message)}"]
     if message["document"]:
         lines.append(f"  (file {message['document']['name']})")
-    for row in message["inline_keyboard"] or []:
-        lines.append("  " + " ".join(f"[{button['text']}]" for button in row))
-    for labels in (message["reply_keyboard"] or {}).get("rows", []):
-        lines.append("  " + " ".join(f"<{label}>" for label in labels))
-    return "\n".join(lines)
+    buttons = [[f"[{button['text']}]" for button in row] for row in message["inline_keyboard"] or []]
+    replies = [[f"<{label}>" for label in row] for row in (message["reply_keyboard"] or {}).get("rows", [])]
+    return "\n".join([*lines, *("  " + " ".join(row) for row in buttons + replies)])
 
 
 def _key() -> str:

@@ -1,7 +1,6 @@
 """The pretended Telegram, met by real aiogram over real HTTP."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -37,12 +36,15 @@ async def test_a_conversation_goes_both_ways(api: BotApi, bot: Bot) -> None:
     ann = await api.person("Ann", "zh-hans")
     await ann.say("/start event_1")
     (update,) = await bot.get_updates()
-    assert update.message and update.message.from_user
+    assert update.message
+    assert update.message.from_user
     assert update.message.text == "/start event_1"
-    assert update.message.entities and update.message.entities[0].type == "bot_command"
+    assert update.message.entities
+    assert update.message.entities[0].type == "bot_command"
     assert (update.message.from_user.first_name, update.message.from_user.language_code) == ("Ann", "zh-hans")
     sent = await bot.send_message(ann.chat_id, "<b>Hello</b>", parse_mode="HTML", reply_markup=OK)
-    assert sent.reply_markup and sent.reply_markup.model_dump() == OK.model_dump()
+    assert sent.reply_markup
+    assert sent.reply_markup.model_dump() == OK.model_dump()
     assert await ann.transcript() == "Ann: /start event_1\nbot: Hello\n  [OK]"
 
 
@@ -51,7 +53,8 @@ async def test_a_press_reaches_the_bot_and_its_answer_is_taken_once(api: BotApi,
     sent = await bot.send_message(ann.chat_id, "Sure?", reply_markup=OK)
     query_id = await ann.press("OK")
     (update,) = await bot.get_updates()
-    assert update.callback_query and isinstance(update.callback_query.message, Message)
+    assert update.callback_query
+    assert isinstance(update.callback_query.message, Message)
     assert update.callback_query.id == query_id
     assert update.callback_query.data == "ok"
     assert update.callback_query.message.message_id == sent.message_id
@@ -72,10 +75,12 @@ async def test_an_upload_can_be_downloaded_again(api: BotApi, bot: Bot) -> None:
     ann = await api.person()
     file = BufferedInputFile("BEGIN:VCALENDAR 約".encode(), "appointment.ics")
     sent = await bot.send_document(ann.chat_id, file, caption="Your <i>file</i>", parse_mode="HTML")
-    assert sent.document and sent.document.mime_type == "text/calendar"
+    assert sent.document
+    assert sent.document.mime_type == "text/calendar"
     assert sent.caption == "Your file"
     downloaded = await bot.download(sent.document)
-    assert downloaded and downloaded.read() == file.data
+    assert downloaded
+    assert downloaded.read() == file.data
     assert "(file appointment.ics)" in await ann.transcript()
 
 
@@ -93,7 +98,7 @@ async def test_a_confirmed_update_is_gone_and_an_unconfirmed_one_comes_again(api
 async def test_a_long_poll_ends_as_soon_as_something_is_said(api: BotApi, bot: Bot) -> None:
     ann = await api.person()
     poll = asyncio.ensure_future(bot.get_updates(timeout=40))
-    await _until(lambda: len(api.made("getUpdates")) == 1)
+    await api.updates.is_waiting.wait()
     await ann.say("hello")
     async with asyncio.timeout(5):
         assert len(await poll) == 1
@@ -102,7 +107,7 @@ async def test_a_long_poll_ends_as_soon_as_something_is_said(api: BotApi, bot: B
 async def test_a_second_poll_ends_the_first(api: BotApi, bot: Bot) -> None:
     ann = await api.person()
     poll = asyncio.ensure_future(bot.get_updates(timeout=40))
-    await _until(lambda: len(api.made("getUpdates")) == 1)
+    await api.updates.is_waiting.wait()
     second = asyncio.ensure_future(bot.get_updates(timeout=40))
     with pytest.raises(TelegramConflictError, match="terminated by other getUpdates request"):
         await poll
@@ -142,7 +147,8 @@ async def test_who_blocks_the_bot_is_announced_and_not_reached(api: BotApi, bot:
     ann = await api.person()
     await ann.block()
     (update,) = await bot.get_updates()
-    assert update.my_chat_member and update.my_chat_member.new_chat_member.status == "kicked"
+    assert update.my_chat_member
+    assert update.my_chat_member.new_chat_member.status == "kicked"
     with pytest.raises(TelegramForbiddenError, match="Forbidden: bot was blocked by the user"):
         await bot.send_message(ann.chat_id, "hello?")
     await ann.unblock()
@@ -154,8 +160,12 @@ async def test_pictures_and_stickers_arrive_as_such(api: BotApi, bot: Bot) -> No
     await ann.sticker("🙂")
     await ann.photo("the mark")
     sticker, photo = await bot.get_updates()
-    assert sticker.message and sticker.message.sticker and sticker.message.sticker.emoji == "🙂"
-    assert photo.message and photo.message.photo and photo.message.caption == "the mark"
+    assert sticker.message
+    assert sticker.message.sticker
+    assert sticker.message.sticker.emoji == "🙂"
+    assert photo.message
+    assert photo.message.photo
+    assert photo.message.caption == "the mark"
 
 
 async def test_a_wrong_token_is_refused(api: BotApi) -> None:
@@ -176,7 +186,7 @@ async def test_verbs_cases_and_encodings_are_all_the_same(api: BotApi) -> None:
     async with ClientSession() as http:
         calls = [
             http.get(f"{base}/SENDMESSAGE", params={"chat_id": ann.chat_id, "text": "query"}),
-            http.post(f"{base}/sendmessage", data={"chat_id": str(ann.chat_id), "text": "form", "reply_markup": keyboard}),
+            http.post(f"{base}/sendmessage", data={"chat_id": ann.chat_id, "text": "form", "reply_markup": keyboard}),
             http.put(f"{base}/sendMessage?text=json", json={"chat_id": ann.chat_id}),
         ]
         for call in calls:
@@ -257,8 +267,3 @@ async def test_the_defaults_of_the_bot_travel_too(api: BotApi) -> None:
             await bot.send_message(ann.chat_id, "約<p>x</p>")
     assert [message["html"] for message in await ann.messages()] == ["<b>x</b>"]
 
-
-async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.005)

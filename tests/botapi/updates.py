@@ -25,12 +25,15 @@ class Queued:
 
 
 class Updates:
+    """`is_waiting` is set while a poll waits for something to be said."""
+
     def __init__(self, clock: Clock, first_id: int = 1000) -> None:
         self.clock = clock
         self.next_id = first_id
         self.allowed: set[str] | None = None
         self.webhook = ""
         self.queued: list[Queued] = []
+        self.is_waiting = asyncio.Event()
         self._waiting: asyncio.Future[None] | None = None
 
     def add(self, payload: Json) -> None:
@@ -53,7 +56,7 @@ class Updates:
         self,
         offset: int | None = None,
         limit: int | None = None,
-        timeout: int | None = None,
+        timeout: int | None = None,  # noqa: ASYNC109 - the parameter's name in the Bot API
         allowed_updates: list[str] | None = None,
     ) -> list[Json]:
         """What getUpdates gives; ApiError 409 when a webhook is set or another poll takes over."""
@@ -88,6 +91,7 @@ class Updates:
     async def _wait(self, seconds: float) -> None:
         self._interrupt("other getUpdates request; make sure that only one bot instance is running")
         self._waiting = waiting = asyncio.get_running_loop().create_future()
+        self.is_waiting.set()
         try:
             async with asyncio.timeout(seconds):
                 await waiting
@@ -96,6 +100,7 @@ class Updates:
         finally:
             if self._waiting is waiting:
                 self._waiting = None
+                self.is_waiting.clear()
 
 
 def _life(queued: Queued) -> timedelta:

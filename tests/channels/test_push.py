@@ -70,7 +70,8 @@ async def test_causes_at_the_same_time_keep_their_own_numbers() -> None:
             await asyncio.sleep(0)
             return [first, next_send_key()]
 
-    assert await asyncio.gather(keys("a"), keys("b")) == [["a/0", "a/1"], ["b/0", "b/1"]]
+    one, other = await asyncio.gather(keys("a"), keys("b"))
+    assert (one, other) == (["a/0", "a/1"], ["b/0", "b/1"])
 
 
 async def test_a_failure_inside_ends_the_cause() -> None:

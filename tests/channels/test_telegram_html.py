@@ -195,11 +195,10 @@ def test_any_escaped_text_passes_and_comes_back(text: str) -> None:
 def test_tag_soup_is_parsed_or_refused_and_what_is_shown_is_safe(html: str) -> None:
     try:
         styled = parse(html)
-    except EntityError as refused:
-        assert str(refused)
+    except EntityError:
         return
     tidied = with_addresses(tidy(styled))
-    assert all(0 <= e.offset and 0 < e.length and e.offset + e.length <= units(tidied.text) for e in tidied.entities)
+    assert all(0 <= e.offset < e.offset + e.length <= units(tidied.text) for e in tidied.entities)
     shown = render(tidied)
     assert nh3.clean(shown, tags=PAGE_TAGS, attributes=PAGE_ATTRIBUTES, link_rel=None).count("<") == shown.count("<")
 

@@ -6,6 +6,7 @@ from aiogram.types import (
     BufferedInputFile,
     ForceReply,
     InlineKeyboardMarkup,
+    LinkPreviewOptions,
     ReplyKeyboardMarkup,
     ReplyKeyboardRemove,
 )
@@ -37,7 +38,8 @@ def test_a_text_is_sent_as_html_without_previews() -> None:
     call = send_method(5, Message("<b>x</b>", silent=True))
     assert isinstance(call, SendMessage)
     assert (call.chat_id, call.text, call.parse_mode, call.disable_notification) == (5, "<b>x</b>", "HTML", True)
-    assert call.link_preview_options and call.link_preview_options.is_disabled is True  # type: ignore[union-attr]
+    assert isinstance(call.link_preview_options, LinkPreviewOptions)
+    assert call.link_preview_options.is_disabled is True
     assert call.reply_markup is None
 
 

@@ -48,7 +48,7 @@ def method_not_found() -> ApiError:
 Refusal = Literal["too_long", "empty", "bad_frame", "unknown_message", "blocked"]
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - says what happened
     """A person cannot do this; `code` is what the page is told."""
 
     def __init__(self, code: Refusal) -> None:

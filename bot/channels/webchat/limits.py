@@ -105,8 +105,7 @@ def _encodable(raw: str) -> bool:
 
 def _given(entities: list[MessageEntity], raw: str) -> tuple[Entity, ...]:
     """Entities that came beside the text; those that leave it are ignored, as the server does."""
-    size = units(raw)
-    inside = [e for e in entities if 0 <= e.offset and 0 < e.length and e.offset + e.length <= size]
+    inside = [e for e in entities if 0 <= e.offset < e.offset + e.length <= units(raw)]
     for entity in inside:
         _check_aligned(entity, raw)
     return tuple(

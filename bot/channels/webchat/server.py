@@ -67,7 +67,7 @@ class Upload:
 class ChatServer(Visitors):
     """Both sides of the web chat; `call` is the bot's."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the parts of the machine, put together in one place
         self,
         db: Database,
         clock: Clock,
