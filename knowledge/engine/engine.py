@@ -1,7 +1,5 @@
 """The engine: fit on documents, then search and decide."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Final, Self
@@ -103,6 +101,9 @@ def _features(ranked: Sequence[Candidate]) -> Mapping[str, float]:
 
 
 def _model_id(documents: Sequence[Document], synonyms: Sequence[Sequence[str]], bands: Bands) -> str:
+    import hashlib  # with json a third of the time to import this package
+    import json
+
     parts = [VERSION, [asdict(d) for d in documents], synonyms, asdict(bands)]
     text = json.dumps(parts, ensure_ascii=False, sort_keys=True, default=list)
     return f"{VERSION}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

@@ -74,7 +74,9 @@ def _rarity(entries: int, count: int) -> float:
 
 
 def _says(feature: str) -> float:
-    function = all(word in FUNCTION_WORDS for word in feature.split())
+    function = feature in FUNCTION_WORDS
+    if " " in feature:
+        function = all(word in FUNCTION_WORDS for word in feature.split())
     return FUNCTION_WEIGHT if function else 1.0
 
 
