@@ -41,7 +41,7 @@ def _forum(about: datetime) -> EventDraft:
             "zh-Hant": "本活動為虛構示例，用以示範報名和提醒功能，不會實際舉辦。",
         },
         description={
-            "en": "How a chief IP officer turns rights into business: portfolio, licences, exports.",
+            "en": "How a chief IP officer turns rights into business: portfolio, licences, export.",
             "zh-Hans": "首席知识产权官如何让权利转化为业务：资产组合、许可与海外市场。",
             "zh-Hant": "首席知識產權官如何讓權利轉化為業務：資產組合、特許與海外市場。",
         },

@@ -73,7 +73,7 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class EventDraft:
-    """A new event; a text that is not there yet is {}. `slug` names it for good, made up if None."""
+    """A new event; a text not there yet is {}. `slug` names it for good, made up if None."""
 
     kind: EventKind
     title: Localized
