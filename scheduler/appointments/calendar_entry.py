@@ -16,9 +16,7 @@ MIME = "text/calendar"
 def document(view: AppointmentView, contact_id: int, say: Translator, host: str) -> Document:
     """The file for one of the two sides; of a cancelled appointment it takes the entry away."""
     method: Method = "CANCEL" if view.status == "cancelled" else "PUBLISH"
-    return Document(
-        f"appointment-{view.id}.ics", ics(item(view, contact_id, say, host), method), MIME
-    )
+    return Document(f"appointment-{view.id}.ics", ics(item(view, contact_id, say, host), method), MIME)
 
 
 def item(view: AppointmentView, contact_id: int, say: Translator, host: str) -> CalendarItem:

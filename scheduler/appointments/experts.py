@@ -14,9 +14,7 @@ from scheduler.appointments.values import TOPICS, ExpertDraft
 async def add(tx: Tx, draft: ExpertDraft) -> int:
     """The new expert's id; ValueError, saying what is wrong, for a draft that makes no sense."""
     check(draft)
-    expert_id: int = (
-        await tx.execute(insert(Expert).values(_row(draft)).returning(Expert.id))
-    ).scalar_one()
+    expert_id: int = (await tx.execute(insert(Expert).values(_row(draft)).returning(Expert.id))).scalar_one()
     windows = [
         {"expert_id": expert_id, "weekday": weekday, "start_minute": start, "end_minute": end}
         for weekday, spans in draft.hours.items()
@@ -51,9 +49,7 @@ def check(draft: ExpertDraft) -> None:
 def _rules(draft: ExpertDraft) -> Rules:
     durations = (draft.length, draft.interval, draft.before, draft.after, draft.notice)
     length, interval, before, after, notice = (timedelta(minutes=minutes) for minutes in durations)
-    return Rules(
-        [(EPOCH, draft.zone)], draft.hours, draft.overrides, length, interval, before, after, notice
-    )
+    return Rules([(EPOCH, draft.zone)], draft.hours, draft.overrides, length, interval, before, after, notice)
 
 
 def _row(draft: ExpertDraft) -> dict[str, object]:

@@ -66,9 +66,7 @@ def cancelled(view: AppointmentView, now: datetime) -> list[NewRow]:
     return [_notice(CANCELLED, view, contact, now) for contact in parties(view)]
 
 
-def reminders(
-    view: AppointmentView, contacts: Iterable[int], offsets: Sequence[int], now: datetime
-) -> list[NewRow]:
+def reminders(view: AppointmentView, contacts: Iterable[int], offsets: Sequence[int], now: datetime) -> list[NewRow]:
     """`offsets` are minutes before the start; those already past are left out."""
     return [
         NewRow(
@@ -92,9 +90,7 @@ def parties(view: AppointmentView) -> list[int]:
     return sorted({contact for contact in sides if contact is not None})
 
 
-def _notice(
-    kind: str, view: AppointmentView, contact_id: int | None, now: datetime, **more: int
-) -> NewRow:
+def _notice(kind: str, view: AppointmentView, contact_id: int | None, now: datetime, **more: int) -> NewRow:
     assert contact_id is not None
     return NewRow(
         kind=kind,
@@ -159,15 +155,11 @@ async def _render_cancelled(host: str, tx: Tx, owed: Owed, reader: Reader) -> Me
     return await _page(host, tx, owed, reader, "cancelled")
 
 
-async def _page(
-    host: str, tx: Tx, owed: Owed, reader: Reader, page: str, **values: Any
-) -> Message | None:
+async def _page(host: str, tx: Tx, owed: Owed, reader: Reader, page: str, **values: Any) -> Message | None:
     view = await _owed_view(tx, owed)
     if view is None:
         return None
-    html = reader.say.page(
-        f"appointments/{page}.html", **page_values(view, reader.contact_id, reader.say), **values
-    )
+    html = reader.say.page(f"appointments/{page}.html", **page_values(view, reader.contact_id, reader.say), **values)
     file = document(view, reader.contact_id, reader.say, host)
     return Message(html, buttons(view, reader.contact_id, reader.say), file)
 
@@ -186,15 +178,11 @@ def page_values(view: AppointmentView, contact_id: int, say: Translator) -> dict
     return {"a": view, "role": view.role(contact_id), "topic": topic_name(say, view.topic)}
 
 
-def buttons(
-    view: AppointmentView, contact_id: int, say: Translator, with_file: bool = False
-) -> Buttons:
+def buttons(view: AppointmentView, contact_id: int, say: Translator, with_file: bool = False) -> Buttons:
     """What the reader can do with an appointment under a message about it."""
     if view.status == "cancelled":
         return _after_the_end(view, contact_id, say)
-    cancel = Button(
-        say.plain("Cancel"), CancelAppointment(view.id, view.version, False), style="danger"
-    )
+    cancel = Button(say.plain("Cancel"), CancelAppointment(view.id, view.version, False), style="danger")
     change = (Button(say.plain("Move"), MoveAppointment(view.id)), cancel)
     file = (Button(say.plain("Calendar file"), SendCalendarFile(view.id)),) if with_file else ()
     show = Button(say.plain("Show the appointment"), ShowAppointment(view.id))

@@ -43,9 +43,7 @@ class Expert(Base):
     window_days: Mapped[int]
     per_day: Mapped[int | None]
     per_week: Mapped[int | None]
-    contact_id: Mapped[int | None] = mapped_column(
-        ForeignKey("contact.id", ondelete="SET NULL"), index=True
-    )
+    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contact.id", ondelete="SET NULL"), index=True)
     meeting_info: Mapped[dict[str, Any] | None]
     active: Mapped[bool] = mapped_column(default=True, server_default=true())
     sample: Mapped[bool] = mapped_column(default=False, server_default=false())
@@ -58,14 +56,10 @@ class ExpertHours(Base):
     __tablename__ = "expert_hours"
     __table_args__ = (
         CheckConstraint("weekday BETWEEN 0 AND 6", name="weekday"),
-        CheckConstraint(
-            "0 <= start_minute AND start_minute < end_minute AND end_minute <= 1440", name="window"
-        ),
+        CheckConstraint("0 <= start_minute AND start_minute < end_minute AND end_minute <= 1440", name="window"),
     )
 
-    expert_id: Mapped[int] = mapped_column(
-        ForeignKey("expert.id", ondelete="CASCADE"), primary_key=True
-    )
+    expert_id: Mapped[int] = mapped_column(ForeignKey("expert.id", ondelete="CASCADE"), primary_key=True)
     weekday: Mapped[int] = mapped_column(primary_key=True)
     start_minute: Mapped[int] = mapped_column(primary_key=True)
     end_minute: Mapped[int]
@@ -76,9 +70,7 @@ class ExpertOverride(Base):
 
     __tablename__ = "expert_override"
 
-    expert_id: Mapped[int] = mapped_column(
-        ForeignKey("expert.id", ondelete="CASCADE"), primary_key=True
-    )
+    expert_id: Mapped[int] = mapped_column(ForeignKey("expert.id", ondelete="CASCADE"), primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)
     windows: Mapped[list[Any]] = mapped_column(Json)
 
@@ -92,13 +84,9 @@ class Appointment(Base):
 
     __tablename__ = "appointment"
     __table_args__ = (
-        CheckConstraint(
-            "status IN ('held', 'confirmed', 'cancelled', 'expired', 'dropped')", name="status"
-        ),
+        CheckConstraint("status IN ('held', 'confirmed', 'cancelled', 'expired', 'dropped')", name="status"),
         CheckConstraint("cancelled_by IN ('owner', 'expert')", name="cancelled_by"),
-        CheckConstraint(
-            "busy_from <= starts_at AND starts_at < ends_at AND ends_at <= busy_to", name="times"
-        ),
+        CheckConstraint("busy_from <= starts_at AND starts_at < ends_at AND ends_at <= busy_to", name="times"),
         Index("ix_appointment_expert_id_busy_to", "expert_id", "busy_to"),
         Index(
             "uq_appointment_one_hold_each",
@@ -111,9 +99,7 @@ class Appointment(Base):
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     expert_id: Mapped[int] = mapped_column(ForeignKey("expert.id"))
-    contact_id: Mapped[int | None] = mapped_column(
-        ForeignKey("contact.id", ondelete="SET NULL"), index=True
-    )
+    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contact.id", ondelete="SET NULL"), index=True)
     topic: Mapped[str]
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]

@@ -25,13 +25,11 @@ from scheduler.appointments.values import AppointmentView, ExpertCard, HoldView
 
 @dataclass(frozen=True, slots=True)
 class Seeker:
-    """For whom time is sought. Their own hold, and their appointment `moving`, block nothing."""
+    """Who looks for time, and at which instant. Their own hold, and their appointment `moving`, block nothing."""
 
+    now: datetime
     contact_id: int | None = None
     moving: int | None = None
-
-
-NOBODY = Seeker()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +66,10 @@ async def offer_of(tx: Tx, expert_id: int) -> Offer | None:
 async def _with_rules(tx: Tx, rows: Sequence[Row[Any]]) -> list[Offer]:
     ids = [row.id for row in rows]
     weekly: dict[int, dict[int, list[tuple[int, int]]]] = defaultdict(lambda: defaultdict(list))
-    for hours in await tx.execute(
-        select(ExpertHours.__table__).where(ExpertHours.expert_id.in_(ids))
-    ):
+    for hours in await tx.execute(select(ExpertHours.__table__).where(ExpertHours.expert_id.in_(ids))):
         weekly[hours.expert_id][hours.weekday].append((hours.start_minute, hours.end_minute))
     special: dict[int, dict[Any, list[tuple[int, int]]]] = defaultdict(dict)
-    for day in await tx.execute(
-        select(ExpertOverride.__table__).where(ExpertOverride.expert_id.in_(ids))
-    ):
+    for day in await tx.execute(select(ExpertOverride.__table__).where(ExpertOverride.expert_id.in_(ids))):
         special[day.expert_id][day.day] = [(start, end) for start, end in day.windows]
     return [Offer(_card(row), _rules(row, weekly[row.id], special[row.id])) for row in rows]
 
@@ -117,52 +111,39 @@ def _card(row: Row[Any], prefix: str = "") -> ExpertCard:
 # What is free: lists and bookings ask here
 
 
-async def free(
-    tx: Tx, offer: Offer, now: datetime, since: datetime, until: datetime, seeker: Seeker
-) -> list[datetime]:
+async def free(tx: Tx, offer: Offer, since: datetime, until: datetime, seeker: Seeker) -> list[datetime]:
     """The starts of one expert in [since, until)."""
-    until = min(until, offer.latest(now) + timedelta(seconds=1))
+    until = min(until, offer.latest(seeker.now) + timedelta(seconds=1))
     if until <= since:
         return []
-    taken = await _busy(tx, offer, now, since, until, seeker)
-    return free_starts(offer.rules, taken, now, since, until)
+    taken = await _busy(tx, offer, since, until, seeker)
+    return free_starts(offer.rules, taken, seeker.now, since, until)
 
 
-async def free_of_any(
-    tx: Tx, of: Iterable[Offer], now: datetime, since: datetime, until: datetime, seeker: Seeker
-) -> list[datetime]:
+async def free_of_any(tx: Tx, of: Iterable[Offer], since: datetime, until: datetime, seeker: Seeker) -> list[datetime]:
     """The starts at which at least one of the experts is free, in order."""
-    since = max(since, now)
-    starts = {start for offer in of for start in await free(tx, offer, now, since, until, seeker)}
+    since = max(since, seeker.now)
+    starts = {start for offer in of for start in await free(tx, offer, since, until, seeker)}
     return sorted(starts)
 
 
-async def refusal(
-    tx: Tx, offer: Offer, now: datetime, start: datetime, seeker: Seeker
-) -> Reason | None:
+async def refusal(tx: Tx, offer: Offer, start: datetime, seeker: Seeker) -> Reason | None:
     """Why the expert cannot be booked at this start; None: they can."""
+    now = seeker.now
     if not now < start <= offer.latest(now):
         return why_not(offer.rules, (), now, start)
-    taken = await _busy(tx, offer, now, start, start + timedelta(seconds=1), seeker)
+    taken = await _busy(tx, offer, start, start + timedelta(seconds=1), seeker)
     return why_not(offer.rules, taken, now, start)
 
 
-async def _busy(
-    tx: Tx, offer: Offer, now: datetime, since: datetime, until: datetime, seeker: Seeker
-) -> list[Busy]:
+async def _busy(tx: Tx, offer: Offer, since: datetime, until: datetime, seeker: Seeker) -> list[Busy]:
     first, last = busy_span(offer.rules, since, until)
     a = Appointment
     taken = (
         select(a.starts_at, a.ends_at, a.busy_from, a.busy_to)
         .where(a.expert_id == offer.expert_id, a.busy_to > first, a.busy_from < last)
-        .where(or_(a.status == "confirmed", _live_hold(now)))
+        .where(_takes_time(seeker))
     )
-    if seeker.contact_id is not None:
-        own_hold = and_(a.status == "held", a.contact_id == seeker.contact_id)
-        own_move = and_(a.id == seeker.moving, a.contact_id == seeker.contact_id)
-        taken = taken.where(
-            or_(a.contact_id.is_(None), ~own_hold), or_(a.contact_id.is_(None), ~own_move)
-        )
     return [
         Busy(
             row.starts_at,
@@ -175,20 +156,26 @@ async def _busy(
     ]
 
 
-def _live_hold(now: datetime) -> ColumnElement[bool]:
-    return and_(Appointment.status == "held", Appointment.expires_at > now)
+def _takes_time(seeker: Seeker) -> ColumnElement[bool]:
+    a = Appointment
+    live_hold = and_(a.status == "held", a.expires_at > seeker.now)
+    live = or_(a.status == "confirmed", live_hold)
+    if seeker.contact_id is None:
+        return live
+    others = or_(a.contact_id.is_(None), a.contact_id != seeker.contact_id)
+    return and_(live, or_(others, and_(a.status != "held", a.id.is_distinct_from(seeker.moving))))
 
 
-async def fairest_first(tx: Tx, of: Collection[Offer], now: datetime) -> list[Offer]:
+async def fairest_first(tx: Tx, of: Collection[Offer], seeker: Seeker) -> list[Offer]:
     """Whoever has the fewest appointments ahead comes first, then whoever has been here longest."""
     ids = [offer.expert_id for offer in of]
     ahead = (
         select(Appointment.expert_id, func.count())
-        .where(Appointment.expert_id.in_(ids), Appointment.starts_at > now)
-        .where(or_(Appointment.status == "confirmed", _live_hold(now)))
+        .where(Appointment.expert_id.in_(ids), Appointment.starts_at > seeker.now)
+        .where(_takes_time(seeker))
         .group_by(Appointment.expert_id)
     )
-    load = dict((await tx.execute(ahead)).tuples().all())
+    load = {expert_id: number for expert_id, number in await tx.execute(ahead)}
     return sorted(of, key=lambda offer: (load.get(offer.expert_id, 0), offer.expert_id))
 
 

@@ -21,7 +21,6 @@ from scheduler.appointments.availability import MINUTE, SECOND, Reason, Rules
 from scheduler.appointments.calendar_entry import document
 from scheduler.appointments.models import Appointment, Expert
 from scheduler.appointments.queries import (
-    NOBODY,
     Offer,
     Seeker,
     appointment_view,
@@ -85,6 +84,7 @@ class Appointments:
         clock: Clock,
         outbox: Outbox,
         consents: Consents,
+        *,
         reminders: Sequence[int],
         hold: timedelta,
         host: str,
@@ -121,6 +121,7 @@ class Appointments:
         expert_id: int | None,
         year: int,
         month: int,
+        *,
         zone: str,
         contact_id: int,
         moving: int | None = None,
@@ -131,13 +132,14 @@ class Appointments:
         is meant and its present time counts as free.
         """
         now, wanted = self._clock.now(), date(year, month, 1)
+        seeker = Seeker(now, contact_id, moving)
         async with self._db.read() as tx:
-            of, seeker = await _sought(tx, topic, expert_id, contact_id, moving)
+            of = await _sought(tx, topic, expert_id, seeker)
             today, last = _local_date(now, zone), _local_date(_latest(of, now), zone)
             first_month, last_month = today.replace(day=1), last.replace(day=1)
             shown = min(max(wanted, first_month), last_month)
             since, until = _midnight(shown, zone), _midnight(_next_month(shown), zone)
-            starts = await free_of_any(tx, of, now, since, until, seeker)
+            starts = await free_of_any(tx, of, since, until, seeker)
         days = frozenset(_local_date(start, zone) for start in starts)
         return MonthView(shown, days, first_month, last_month)
 
@@ -146,27 +148,30 @@ class Appointments:
         topic: str,
         expert_id: int | None,
         day: date,
+        *,
         zone: str,
         contact_id: int,
         moving: int | None = None,
     ) -> tuple[datetime, ...]:
         """The free starts of a local date of `zone`, in order."""
         now = self._clock.now()
+        seeker = Seeker(now, contact_id, moving)
         async with self._db.read() as tx:
-            of, seeker = await _sought(tx, topic, expert_id, contact_id, moving)
+            of = await _sought(tx, topic, expert_id, seeker)
             if not _local_date(now, zone) <= day <= _local_date(_latest(of, now), zone):
                 return ()
             since, until = _midnight(day, zone), _midnight(day + timedelta(days=1), zone)
-            return tuple(await free_of_any(tx, of, now, since, until, seeker))
+            return tuple(await free_of_any(tx, of, since, until, seeker))
 
     async def next_free(
-        self, topic: str, expert_id: int | None, contact_id: int, moving: int | None = None
+        self, topic: str, expert_id: int | None, *, contact_id: int, moving: int | None = None
     ) -> datetime | None:
         """The first free start of all; None when there is none in the time that can be booked."""
         now = self._clock.now()
+        seeker = Seeker(now, contact_id, moving)
         async with self._db.read() as tx:
-            of, seeker = await _sought(tx, topic, expert_id, contact_id, moving)
-            starts = await free_of_any(tx, of, now, now, _latest(of, now) + SECOND, seeker)
+            of = await _sought(tx, topic, expert_id, seeker)
+            starts = await free_of_any(tx, of, now, _latest(of, now) + SECOND, seeker)
         return next(iter(starts), None)
 
     async def why_not(self, expert_id: int, start: datetime) -> Reason | None:
@@ -175,7 +180,7 @@ class Appointments:
             offer = await offer_of(tx, expert_id)
             if offer is None:
                 raise ValueError(f"no expert {expert_id}")
-            return await refusal(tx, offer, self._clock.now(), start, NOBODY)
+            return await refusal(tx, offer, start, Seeker(self._clock.now()))
 
     # Holding a slot
 
@@ -186,16 +191,15 @@ class Appointments:
 
         Of several experts whoever has the fewest appointments ahead is taken.
         """
-        now, seeker = self._clock.now(), Seeker(contact_id)
+        now = self._clock.now()
+        seeker = Seeker(now, contact_id)
         async with self._db.write() as tx:
             await lock_contact(tx, contact_id)
-            made = await find(
-                tx, Appointment.held_in == held_in, Appointment.contact_id == contact_id
-            )
+            made = await find(tx, Appointment.held_in == held_in, Appointment.contact_id == contact_id)
             if made is not None:
                 return Held(hold_view(made))
             of = await _locked_offers(tx, topic, expert_id, now)
-            reasons = [await refusal(tx, offer, now, start, seeker) for offer in of]
+            reasons = [await refusal(tx, offer, start, seeker) for offer in of]
             free = [offer for offer, reason in zip(of, reasons, strict=True) if reason is None]
             draft = {
                 "contact_id": contact_id,
@@ -204,14 +208,12 @@ class Appointments:
                 "held_in": held_in,
                 **await _details(tx, contact_id, topic),
             }
-            for offer in await fairest_first(tx, free, now):
+            for offer in await fairest_first(tx, free, seeker):
                 if (hold_id := await self._keep(tx, offer, start, now, draft)) is not None:
                     return Held(hold_view(await known(tx, hold_id)))
-            return await _taken(tx, of, now, start, seeker, next(iter(reasons), None))
+            return await _taken(tx, of, start, seeker, next(iter(reasons), None))
 
-    async def _keep(
-        self, tx: Tx, offer: Offer, start: datetime, now: datetime, draft: Mapping[str, Any]
-    ) -> int | None:
+    async def _keep(self, tx: Tx, offer: Offer, start: datetime, now: datetime, draft: Mapping[str, Any]) -> int | None:
         """The id of the new hold; None, with nothing changed, when the database says that it would overlap."""
         row = {
             **draft,
@@ -282,7 +284,7 @@ class Appointments:
     async def _revive(self, tx: Tx, row: Row[Any], now: datetime, expires_at: datetime) -> bool:
         """Take a lapsed hold's slot again, if it is still free."""
         offer = next(iter(await offers(tx, expert_id=row.expert_id)), None)
-        if offer is None or await refusal(tx, offer, now, row.starts_at, Seeker(row.contact_id)):
+        if offer is None or await refusal(tx, offer, row.starts_at, Seeker(now, row.contact_id)):
             return False
         await _expire(tx, [row.expert_id], now)
         try:
@@ -378,23 +380,19 @@ class Appointments:
 
     async def _move(self, tx: Tx, row: Row[Any], start: datetime, now: datetime) -> Moved | Taken:
         of = await offers(tx, expert_id=row.expert_id)
-        seeker = Seeker(row.contact_id, moving=row.id)
-        reasons = [await refusal(tx, offer, now, start, seeker) for offer in of]
+        seeker = Seeker(now, row.contact_id, moving=row.id)
+        reasons = [await refusal(tx, offer, start, seeker) for offer in of]
         if reasons == [None] and await self._reschedule(tx, row, of[0], start, now):
             view = appointment_view(await known(tx, row.id))
             await self._outbox.withdraw(tx, kinds.subject(row.id))
             told = kinds.moved(view, row.starts_at, now)
             await self._owe(tx, told + self._reminders_of(view, now))
             return Moved(view)
-        return await _taken(tx, of, now, start, seeker, next(iter(reasons), None))
+        return await _taken(tx, of, start, seeker, next(iter(reasons), None))
 
-    async def _reschedule(
-        self, tx: Tx, row: Row[Any], offer: Offer, start: datetime, now: datetime
-    ) -> bool:
+    async def _reschedule(self, tx: Tx, row: Row[Any], offer: Offer, start: datetime, now: datetime) -> bool:
         await _expire(tx, [row.expert_id], now)
-        held_here = (Appointment.contact_id == row.contact_id) & (
-            Appointment.expert_id == row.expert_id
-        )
+        held_here = (Appointment.contact_id == row.contact_id) & (Appointment.expert_id == row.expert_id)
         try:
             async with tx.begin_nested():
                 await _drop(tx, now, held_here)
@@ -423,9 +421,7 @@ class Appointments:
                 return Stale(view)
             view = await self._cancel(tx, row, role, now)
             if role == "expert":
-                await audit(
-                    tx, contact_id, "appointment.cancelled", kinds.subject(view.id), {}, now
-                )
+                await audit(tx, contact_id, "appointment.cancelled", kinds.subject(view.id), {}, now)
         self._outbox.wake()
         return Cancelled(view)
 
@@ -437,9 +433,7 @@ class Appointments:
         await self._owe(tx, kinds.cancelled(view, now))
         return view
 
-    async def calendar_file(
-        self, appointment_id: int, contact_id: int, say: Translator
-    ) -> Document | None:
+    async def calendar_file(self, appointment_id: int, contact_id: int, say: Translator) -> Document | None:
         """The appointment as it is now for the reader's calendar; None when it is not theirs."""
         view = await self.view(appointment_id, contact_id)
         return document(view, contact_id, say, self._host) if view else None
@@ -511,9 +505,7 @@ class Appointments:
         profile = select(Expert.id, Expert.name, Expert.title, Expert.bio, Expert.meeting_info)
         linked = profile.where(Expert.contact_id == contact_id)
         return {
-            "booked": [
-                dict(row._mapping) for row in await tx.execute(own.order_by(Appointment.id))
-            ],
+            "booked": [dict(row._mapping) for row in await tx.execute(own.order_by(Appointment.id))],
             "expert_profiles": [dict(row._mapping) for row in await tx.execute(linked)],
         }
 
@@ -532,13 +524,13 @@ class Appointments:
         await tx.execute(update(Appointment).where(own).values(blank))
 
 
-async def _sought(
-    tx: Tx, topic: str, expert_id: int | None, contact_id: int, moving: int | None
-) -> tuple[list[Offer], Seeker]:
-    """The experts in question and the person asking; whoever moves an appointment stays with its expert."""
-    if moving is not None and (row := await find(tx, _own(moving, contact_id))) is not None:
-        return await offers(tx, expert_id=row.expert_id), Seeker(contact_id, moving)
-    return await offers(tx, topic, expert_id), Seeker(contact_id)
+async def _sought(tx: Tx, topic: str, expert_id: int | None, seeker: Seeker) -> list[Offer]:
+    """The experts in question; whoever moves an appointment stays with its expert."""
+    if seeker.moving is not None and seeker.contact_id is not None:
+        moving = await find(tx, _own(seeker.moving, seeker.contact_id))
+        if moving is not None:
+            return await offers(tx, expert_id=moving.expert_id)
+    return await offers(tx, topic, expert_id)
 
 
 async def _locked_offers(tx: Tx, topic: str, expert_id: int | None, now: datetime) -> list[Offer]:
@@ -562,17 +554,10 @@ async def _locked(tx: Tx, appointment_id: int, contact_id: int | None = None) ->
     return await find(tx, which)
 
 
-async def _taken(
-    tx: Tx,
-    of: Sequence[Offer],
-    now: datetime,
-    start: datetime,
-    seeker: Seeker,
-    reason: Reason | None,
-) -> Taken:
+async def _taken(tx: Tx, of: Sequence[Offer], start: datetime, seeker: Seeker, reason: Reason | None) -> Taken:
     """The alternatives nearest to the wish; Reason.BUSY where only the database knew."""
-    wish = min(max(start, now), _latest(of, now))
-    starts = await free_of_any(tx, of, now, wish - NEARBY, wish + NEARBY, seeker)
+    wish = min(max(start, seeker.now), _latest(of, seeker.now))
+    starts = await free_of_any(tx, of, wish - NEARBY, wish + NEARBY, seeker)
     nearest = sorted(starts, key=lambda other: (abs(other - wish), other))[:3]
     return Taken(tuple(sorted(nearest)), reason or Reason.BUSY)
 
