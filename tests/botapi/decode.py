@@ -32,10 +32,20 @@ async def parameters(request: web.Request) -> dict[str, Any]:
     """Query string, form, multipart and JSON in one; uploads as BufferedInputFile under their part's name."""
     found: dict[str, Any] = dict(request.query)
     if request.content_type == "application/json":
-        found |= json.loads(await request.text() or "{}")
+        found |= _json_object(await request.text() or "{}")
     elif request.body_exists:
         for name, value in (await request.post()).items():
             found[name] = _uploaded(value) if isinstance(value, web.FileField) else value
+    return found
+
+
+def _json_object(body: str) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ApiError(400, "Bad Request: can't parse JSON encoded in the request body")
     return found
 
 

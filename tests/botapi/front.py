@@ -143,7 +143,10 @@ class BotApi:
         if request.match_info["token"] != self.token:
             return _reply(ApiError(401, "Unauthorized"))
         method = request.match_info["method"]
-        given = await parameters(request)
+        try:
+            given = await parameters(request)
+        except ApiError as error:
+            return _reply(error)
         self.calls.append(Call(method, given))
         broken = self._strike(method, str(given.get("text") or given.get("caption") or ""))
         if broken is not None and broken.kind == "garbage":

@@ -199,6 +199,8 @@ async def test_verbs_cases_and_encodings_are_all_the_same(api: BotApi) -> None:
                 "error_code": 400,
                 "description": "Bad Request: message text is empty",
             }
+        async with http.post(f"{base}/getMe", data="[", headers={"Content-Type": "application/json"}) as response:
+            assert response.status == 400
         async with http.get(f"{api.url}/nowhere") as response:
             assert (response.status, (await response.json())["description"]) == (404, "Not Found")
     assert [plain(message) for message in await ann.messages()] == ["query", "form", "json"]

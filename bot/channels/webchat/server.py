@@ -134,7 +134,7 @@ class ChatServer(Visitors):
                 if document is not None:
                     await tx.execute(insert(WebDocument).values(document))
                 row = self._row(chat_id, place, from_bot=True) | columns | {"send_key": key}
-                await tx.execute(insert(WebMessage).values(row))
+                await tx.execute(insert(WebMessage), row)
         except IntegrityError:
             if key is None or (before := await self._sent(chat_id, key)) is None:
                 raise

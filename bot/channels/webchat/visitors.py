@@ -139,7 +139,7 @@ class Visitors:
             async with self.db.write() as tx:
                 place = await self._next_place(tx, chat_id)
                 row = self._row(chat_id, place, from_bot=False) | content(styled) | {"client_key": key}
-                await tx.execute(insert(WebMessage).values(row))
+                await tx.execute(insert(WebMessage), row)
                 message = telegram_json(row, person_json(chat_id, place.locale)) | dict(extra or {})
                 accepted = await self.accept(tx, {"message": message})
         except IntegrityError:
