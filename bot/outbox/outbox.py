@@ -74,14 +74,12 @@ class Outbox:
 
     async def enqueue_many(self, tx: Tx, rows: Sequence[NewRow]) -> int:
         """Owe several messages; how many of them were new."""
+        if not rows:
+            return 0
         # one order of keys for everyone, or two planners of the same rows could block each other
         values = [self._values(row) for row in sorted(rows, key=lambda row: row.key)]
-        written = 0
-        for start in range(0, len(values), ROWS_A_STATEMENT):
-            statement = INSERTS[tx.dialect.name](OutboxRow).values(values[start : start + ROWS_A_STATEMENT])
-            result = await tx.execute(statement.on_conflict_do_nothing(index_elements=[OutboxRow.key]))
-            written += result.rowcount
-        return written
+        insert = INSERTS[tx.dialect.name](OutboxRow).on_conflict_do_nothing(index_elements=[OutboxRow.key])
+        return len((await tx.execute(insert.returning(OutboxRow.id), values)).all())
 
     def _values(self, row: NewRow) -> dict[str, Any]:
         now = self._clock.now()

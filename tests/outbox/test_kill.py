@@ -18,7 +18,7 @@ from bot.outbox.port import ChatRef, Outcome
 from bot.storage import Database
 from bot.texts import Message
 from tests.conftest import MovableClock
-from tests.outbox.world import SENT, World, a_contact
+from tests.outbox.world import SENT, World, contacts
 
 ROOT = Path(__file__).parents[2]
 ROWS = 4
@@ -27,7 +27,7 @@ ROWS = 4
 async def owe(db: Database, number: int) -> None:
     """Half of them reminders, half offers, each to a contact of its own, due now."""
     now = datetime.now(UTC)
-    contacts = [await a_contact(db) for _ in range(number)]
+    people = await contacts(db, number)
     rows = [
         NewRow(
             "reminder" if number % 2 else "offer",
@@ -38,7 +38,7 @@ async def owe(db: Database, number: int) -> None:
             now - timedelta(seconds=1),
             now + timedelta(days=1),
         )
-        for number, contact in enumerate(contacts)
+        for number, contact in enumerate(people)
     ]
     async with db.write() as tx:
         await Outbox(SystemClock(), lambda: None).enqueue_many(tx, rows)

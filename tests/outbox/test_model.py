@@ -20,7 +20,7 @@ from bot.outbox.port import ChatRef, Outcome, Owed, Result
 from bot.storage import Database
 from bot.texts import Message
 from tests.conftest import MovableClock
-from tests.outbox.world import BOT, SENT, Killed, World, a_contact
+from tests.outbox.world import BOT, SENT, Killed, World, contacts
 
 MOST_COPIES = {"reminder": 2, "offer": 1}
 ENDED = {
@@ -75,7 +75,7 @@ def machine(runner: asyncio.Runner, db: Database) -> type[RuleBasedStateMachine]
         async def begin(self) -> list[int]:
             async with db.write() as tx:
                 await tx.exec_driver_sql("DELETE FROM contact")
-            return [await a_contact(db) for _ in range(2)]
+            return await contacts(db, 2)
 
         async def checked(self, owed: Owed) -> None:
             if self.dies_when_claimed:
@@ -111,10 +111,10 @@ def machine(runner: asyncio.Runner, db: Database) -> type[RuleBasedStateMachine]
                 self.world.owe(
                     self.contacts[contact],
                     text,
-                    kind,
-                    timedelta(minutes=due),
-                    timedelta(minutes=life),
-                    subject,
+                    kind=kind,
+                    due=timedelta(minutes=due),
+                    life=timedelta(minutes=life),
+                    subject=subject,
                 )
             )
 

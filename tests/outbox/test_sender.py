@@ -16,7 +16,7 @@ from bot.outbox.port import ChatRef, Outcome, Owed, Result
 from bot.storage import Database
 from bot.texts import Message
 from tests.conftest import START, MovableClock
-from tests.outbox.world import SENT, FakeChannel, FlakyDatabase, Killed, World, a_contact
+from tests.outbox.world import SENT, FakeChannel, FlakyDatabase, Killed, World, a_contact, contacts
 
 FAILED = Outcome(Result.FAILED, detail="connection refused")
 UNPROVEN = Outcome(Result.UNPROVEN, detail="502")
@@ -105,9 +105,9 @@ async def test_after_a_long_downtime_only_what_is_still_of_use_goes_out(world: W
 
 
 async def test_a_start_after_everything_is_over_sends_nothing(world: World) -> None:
-    contacts = [await a_contact(world.db) for _ in range(3)]
-    for number in range(150):
-        await world.owe(contacts[number % 3], str(number))
+    people = await contacts(world.db, 3)
+    for number, contact in enumerate(people):
+        await world.owe(contact, *(f"{number} {text}" for text in range(50)))
     assert await world.later(days=2) == 0
     assert world.channel.calls == []
     assert set((await world.states()).values()) == {State.EXPIRED}
@@ -201,8 +201,8 @@ async def test_two_replicas_never_send_to_one_contact_at_once(world: World) -> N
 
 
 async def test_a_crash_after_the_claim_repeats_nothing(world: World) -> None:
-    contacts = [await a_contact(world.db) for _ in range(3)]
-    for contact in contacts:
+    people = await contacts(world.db, 3)
+    for contact in people:
         await world.owe(contact, f"for {contact}")
 
     async def dies_here(owed: Owed) -> None:
@@ -214,7 +214,7 @@ async def test_a_crash_after_the_claim_repeats_nothing(world: World) -> None:
     world.wishes.checked = None
     await world.restart()
     await world.sender.tick()
-    assert Counter(world.channel.texts) == {f"for {contact} en": 1 for contact in contacts}
+    assert Counter(world.channel.texts) == {f"for {contact} en": 1 for contact in people}
     assert {(row.state, row.in_doubt, row.attempts) for row in await world.rows()} == {(State.SENT, False, 1)}
 
 
@@ -502,8 +502,8 @@ async def test_a_chat_that_asks_us_to_wait_is_left_alone_and_the_others_go_on(wo
 async def test_when_every_tenth_call_has_to_wait_everything_is_sent_all_the_same(
     world: World,
 ) -> None:
-    contacts = [await a_contact(world.db) for _ in range(50)]
-    for contact in contacts:
+    people = await contacts(world.db, 50)
+    for contact in people:
         await world.owe(contact, f"for {contact}")
     world.sender = world.a_sender(max_attempts=1)
 
@@ -516,14 +516,14 @@ async def test_when_every_tenth_call_has_to_wait_everything_is_sent_all_the_same
     world.channel.answer = answer
     for _ in range(10):
         await world.later(seconds=4)
-    assert sorted(world.channel.texts) == sorted(f"for {contact} en" for contact in contacts)
+    assert sorted(world.channel.texts) == sorted(f"for {contact} en" for contact in people)
     assert {(row.state, row.attempts) for row in await world.rows()} == {(State.SENT, 1)}
 
 
 async def test_whoever_blocked_us_is_not_called_again(world: World) -> None:
-    contacts = [await a_contact(world.db) for _ in range(10)]
-    gone = contacts[3]
-    for contact in contacts:
+    people = await contacts(world.db, 10)
+    gone = people[3]
+    for contact in people:
         for text in ("first", "second"):
             await world.owe(contact, f"{text} for {contact}")
         await world.owe(contact, f"later for {contact}", due=timedelta(minutes=30))
@@ -578,8 +578,7 @@ async def test_a_refused_token_stops_the_channel_and_leaves_its_rows(world: Worl
 async def test_a_stopped_channel_does_not_hold_up_the_others(world: World) -> None:
     stopped, well = await a_contact(world.db), await a_contact(world.db)
     world.addresses.bots[stopped] = 8
-    for number in range(120):
-        await world.owe(stopped, str(number))
+    await world.owe(stopped, *(str(number) for number in range(120)))
     await world.owe(well, "well", due=timedelta(seconds=1))
     await world.later(seconds=1)
     assert world.channel.texts == ["well en"]
@@ -589,10 +588,9 @@ async def test_a_stopped_channel_does_not_hold_up_the_others(world: World) -> No
 
 
 async def test_four_replicas_send_each_message_once(world: World, database_url: str, clock: MovableClock) -> None:
-    contacts = [await a_contact(world.db) for _ in range(40)]
-    for contact in contacts:
-        for number in range(3):
-            await world.owe(contact, f"{number} for {contact}")
+    people = await contacts(world.db, 40)
+    for contact in people:
+        await world.owe(contact, *(f"{number} for {contact}" for number in range(3)))
     databases = [Database(database_url) for _ in range(4)]
     senders = [world.a_sender(str(number), db) for number, db in enumerate(databases)]
     while any(await asyncio.gather(*(sender.tick() for sender in senders))):
@@ -602,7 +600,7 @@ async def test_four_replicas_send_each_message_once(world: World, database_url: 
     assert len(world.channel.calls) == 120
     assert len(set(world.channel.calls)) == 120
     assert await world.sender.counts() == {State.SENT: 120}
-    for contact in contacts:
+    for contact in people:
         mine = [html[0] for chat, html, _ in world.channel.calls if chat == contact]
         assert mine == ["0", "1", "2"]
 
@@ -651,8 +649,8 @@ async def running(world: World, work: Callable[[asyncio.Event], Awaitable[None]]
 
 
 async def test_a_shutdown_finishes_what_is_on_its_way_and_gives_back_the_rest(world: World) -> None:
-    contacts = [await a_contact(world.db) for _ in range(6)]
-    for contact in contacts:
+    people = await contacts(world.db, 6)
+    for contact in people:
         await world.owe(contact, f"for {contact}")
     on_its_way, may_end, slow = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
@@ -662,7 +660,7 @@ async def test_a_shutdown_finishes_what_is_on_its_way_and_gives_back_the_rest(wo
         return SENT
 
     async def prepared_slowly(owed: Owed) -> None:
-        if owed.contact_id != contacts[0]:
+        if owed.contact_id != people[0]:
             await slow.wait()
 
     world.channel.answer, world.wishes.checked = answer, prepared_slowly

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import Row, insert, select, update
 
 from bot.outbox.models import OutboxRow
-from bot.outbox.outbox import Outbox
+from bot.outbox.outbox import NewRow, Outbox
 from bot.outbox.port import Address, Channel, ChatRef, Kind, Outcome, Owed, Reader, Result
 from bot.outbox.sender import Sender
 from bot.people.models import Contact
@@ -141,24 +141,20 @@ class World:
     async def owe(
         self,
         contact: int,
-        text: str = "hello",
+        *texts: str,
         kind: str = "reminder",
         due: timedelta = timedelta(0),
         life: timedelta = timedelta(hours=1),
         subject: str = "event:1",
     ) -> None:
+        """Messages with these texts, by default one that says "hello"."""
         due_at = self.clock.now() + due
+        rows = [
+            NewRow(kind, contact, subject, f"{kind}:{contact}:{text}", {"text": text}, due_at, due_at + life)
+            for text in texts or ["hello"]
+        ]
         async with self.db.write() as tx:
-            await self.outbox.enqueue(
-                tx,
-                kind=kind,
-                contact_id=contact,
-                subject=subject,
-                key=f"{kind}:{contact}:{text}",
-                payload={"text": text},
-                due_at=due_at,
-                expires_at=due_at + life,
-            )
+            assert await self.outbox.enqueue_many(tx, rows) == len(rows)
 
     async def row(self, text: str = "hello") -> Row[Any]:
         return next(row for row in await self.rows() if row.payload["text"] == text)
@@ -186,10 +182,14 @@ class World:
         self.channel.answer = None
 
 
-async def a_contact(db: Database, locale: str = "en", zone: str = "Asia/Hong_Kong") -> int:
+async def contacts(db: Database, number: int) -> list[int]:
+    values = [{"created_at": START, "locale": "en", "zone": "Asia/Hong_Kong"}] * number
     async with db.write() as tx:
-        values = {"created_at": START, "locale": locale, "zone": zone}
-        return (await tx.execute(insert(Contact).values(values).returning(Contact.id))).scalar_one()
+        return list((await tx.execute(insert(Contact).returning(Contact.id), values)).scalars())
+
+
+async def a_contact(db: Database) -> int:
+    return (await contacts(db, 1))[0]
 
 
 class FlakyDatabase(Database):
