@@ -106,7 +106,7 @@ class WebChatDoor:
             Route("/chat/file/{message_id:int}", self.file),
             WebSocketRoute("/chat/socket", self.socket),
             Route("/healthz", self.healthz),
-            Mount("/static", StaticFiles(directory=FOLDER / "static"), name="static"),
+            Mount("/static", Assets(directory=FOLDER / "static"), name="static"),
         ]
 
     def stop(self) -> None:
@@ -300,6 +300,15 @@ REFUSALS = {
     "blocked": N_("You have blocked this chat."),
     "bad_frame": N_("The page sent something I do not understand. Please reload it."),
 }
+
+
+class Assets(StaticFiles):
+    """Asks browsers to check for a newer one each time, or an upgrade would mix modules of two versions."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 class SecurityHeaders:

@@ -1,16 +1,14 @@
 """The shipped knowledge base on questions that were written apart from it."""
 
-from pathlib import Path
-
 import opencc
 import pytest
 import yaml
 
 from knowledge.engine import Case, Engine, Report, evaluate
-from knowledge.library import LOCALES, Library
+from knowledge.library import LOCALES, SHIPPED, Library
 from tests.knowledge.conftest import TODAY
 
-CASES = yaml.safe_load((Path(__file__).parent / "regression.yaml").read_text(encoding="utf-8"))
+CASES = yaml.safe_load((SHIPPED.parent / "regression.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
