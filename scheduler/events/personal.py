@@ -16,11 +16,7 @@ class RegistrationsData:
 
     async def export(self, tx: Tx, contact_id: int) -> Mapping[str, Any]:
         columns = (Event.slug, Event.title, Event.starts_at, Registration.state, Registration.at)
-        own = (
-            select(*columns)
-            .join_from(Registration, Event)
-            .where(Registration.contact_id == contact_id)
-        )
+        own = select(*columns).join_from(Registration, Event).where(Registration.contact_id == contact_id)
         rows = await tx.execute(own.order_by(Event.starts_at))
         return {"events": [dict(row._mapping) for row in rows]}
 

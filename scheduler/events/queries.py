@@ -48,9 +48,7 @@ async def audience(tx: Tx, event_id: int) -> list[int]:
 class EventOccasions:
     """Events as reminders see them."""
 
-    async def ahead(
-        self, tx: Tx, now: datetime, event_id: int | None = None, lock: bool = False
-    ) -> Sequence[Occasion]:
+    async def ahead(self, tx: Tx, now: datetime, event_id: int | None = None, lock: bool = False) -> Sequence[Occasion]:
         columns = select(Event.id, Event.revision, Event.title, Event.starts_at)
         coming = columns.where(PUBLISHED, Event.starts_at > now).order_by(Event.starts_at, Event.id)
         if event_id is not None:

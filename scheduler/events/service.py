@@ -46,9 +46,7 @@ Audit = Callable[[Tx, int | None, str, str, dict[str, Any], datetime], Awaitable
 
 
 class Events:
-    def __init__(
-        self, db: Database, clock: Clock, outbox: Outbox, reminders: Reminders, audit: Audit
-    ) -> None:
+    def __init__(self, db: Database, clock: Clock, outbox: Outbox, reminders: Reminders, audit: Audit) -> None:
         self._db = db
         self._clock = clock
         self._outbox = outbox
@@ -68,9 +66,7 @@ class Events:
         over = (PUBLISHED, Event.ends_at <= self._clock.now(), Event.sample.is_(False))
         async with self._db.read() as tx:
             held = [from_view(event) for event in await views(tx, None, *over)]
-        return sorted(
-            [*held, *self._shipped], key=lambda event: (event.year, str(event.first)), reverse=True
-        )
+        return sorted([*held, *self._shipped], key=lambda event: (event.year, str(event.first)), reverse=True)
 
     async def detail(self, event_id: int, contact_id: int | None = None) -> EventView | None:
         async with self._db.read() as tx:
@@ -82,15 +78,11 @@ class Events:
             Registration.contact_id == contact_id, Registration.state == "registered"
         )
         async with self._db.read() as tx:
-            return await views(
-                tx, contact_id, Event.id.in_(mine), Event.ends_at > self._clock.now()
-            )
+            return await views(tx, contact_id, Event.id.in_(mine), Event.ends_at > self._clock.now())
 
     # People
 
-    async def register(
-        self, contact_id: int, event_id: int
-    ) -> Registered | AlreadyRegistered | Full | Gone:
+    async def register(self, contact_id: int, event_id: int) -> Registered | AlreadyRegistered | Full | Gone:
         """Take a seat, with reminders as the person chose or as is usual."""
         now = self._clock.now()
         async with self._db.write() as tx:
@@ -106,9 +98,7 @@ class Events:
             await self._reminders.follow(tx, contact_id, occasion(event), now)
             return Registered(await _known(tx, event_id, contact_id))
 
-    async def unregister(
-        self, contact_id: int, event_id: int
-    ) -> Unregistered | NotRegistered | Gone:
+    async def unregister(self, contact_id: int, event_id: int) -> Unregistered | NotRegistered | Gone:
         """Give up one's seat, and the reminders with it."""
         now = self._clock.now()
         async with self._db.write() as tx:
@@ -141,23 +131,16 @@ class Events:
                 return Unchanged(event)
             await self._reminders.plan_for_all(tx, occasion(event), now)
             told = await followers_of_all(tx)
-            await self._tell(tx, PUBLISHED_NOTICE, event, told, now, event.starts_at)
+            await self._tell(tx, PUBLISHED_NOTICE, event, told, useful_until=event.starts_at)
             await self._record(tx, actor_id, "event.added", event, now)
         self._outbox.wake()
         return Added(event, len(told))
 
     async def move(
-        self,
-        actor_id: int,
-        event_id: int,
-        revision: int,
-        starts_local: datetime,
-        ends_local: datetime,
-        zone: str,
+        self, actor_id: int, event_id: int, revision: int, times: Times
     ) -> Changed | Unchanged | Stale | Gone | Refused:
         """Give the event a new time. `revision` is what the mover saw: unseen changes stay."""
         now = self._clock.now()
-        times = Times(starts_local, ends_local, zone)
         if problem := times.problem(now):
             return Refused(problem)
         async with self._db.write() as tx:
@@ -171,16 +154,13 @@ class Events:
                 return Stale(event)
             moved = await self._reschedule(tx, event, times, now)
             told = await audience(tx, event_id)
-            await self._tell(
-                tx, MOVED_NOTICE, moved, told, now, max(event.starts_at, moved.starts_at)
-            )
+            until = max(event.starts_at, moved.starts_at)
+            await self._tell(tx, MOVED_NOTICE, moved, told, useful_until=until)
             await self._record(tx, actor_id, "event.moved", moved, now)
         self._outbox.wake()
         return Changed(moved, len(told))
 
-    async def cancel(
-        self, actor_id: int, event_id: int, revision: int
-    ) -> Changed | Unchanged | Stale | Gone:
+    async def cancel(self, actor_id: int, event_id: int, revision: int) -> Changed | Unchanged | Stale | Gone:
         """Call the event off for good."""
         now = self._clock.now()
         async with self._db.write() as tx:
@@ -196,7 +176,7 @@ class Events:
             await self._outbox.withdraw(tx, subject(event_id))
             cancelled = await _known(tx, event_id, actor_id)
             told = await audience(tx, event_id)
-            await self._tell(tx, CANCELLED_NOTICE, cancelled, told, now, event.ends_at)
+            await self._tell(tx, CANCELLED_NOTICE, cancelled, told, useful_until=event.ends_at)
             await self._record(tx, actor_id, "event.cancelled", cancelled, now)
         self._outbox.wake()
         return Changed(cancelled, len(told))
@@ -253,7 +233,7 @@ class Events:
         kind: str,
         event: EventView,
         contacts: Iterable[int],
-        now: datetime,
+        *,
         useful_until: datetime,
     ) -> None:
         rows = [
@@ -263,19 +243,15 @@ class Events:
                 subject=subject(event.id),
                 key=f"{kind}:{event.id}:{event.revision}:{contact}",
                 payload={"event": event.id, "revision": event.revision},
-                due_at=now,
+                due_at=event.changed_at,
                 expires_at=useful_until,
             )
             for contact in contacts
         ]
         await self._outbox.enqueue_many(tx, rows)
 
-    async def _record(
-        self, tx: Tx, actor_id: int | None, action: str, event: EventView, now: datetime
-    ) -> None:
-        await self._audit(
-            tx, actor_id, action, subject(event.id), {"revision": event.revision}, now
-        )
+    async def _record(self, tx: Tx, actor_id: int | None, action: str, event: EventView, now: datetime) -> None:
+        await self._audit(tx, actor_id, action, subject(event.id), {"revision": event.revision}, now)
 
 
 async def _known(tx: Tx, event_id: int, contact_id: int | None = None) -> EventView:
@@ -304,9 +280,7 @@ async def _insert(tx: Tx, draft: EventDraft, now: datetime) -> tuple[int, bool]:
         "created_at": now,
         "changed_at": now,
     }
-    new = (
-        INSERTS[tx.dialect.name](Event).values(row).on_conflict_do_nothing(index_elements=["slug"])
-    )
+    new = INSERTS[tx.dialect.name](Event).values(row).on_conflict_do_nothing(index_elements=["slug"])
     if event_id := (await tx.execute(new.returning(Event.id))).scalar_one_or_none():
         return event_id, True
     return (await tx.execute(select(Event.id).where(Event.slug == row["slug"]))).scalar_one(), False
@@ -328,6 +302,4 @@ async def _keep(tx: Tx, event_id: int, contact_id: int, state: str, now: datetim
     row = {"event_id": event_id, "contact_id": contact_id, "state": state, "at": now}
     kept = INSERTS[tx.dialect.name](Registration).values(row)
     newer = {"state": state, "at": now}
-    await tx.execute(
-        kept.on_conflict_do_update(index_elements=["event_id", "contact_id"], set_=newer)
-    )
+    await tx.execute(kept.on_conflict_do_update(index_elements=["event_id", "contact_id"], set_=newer))

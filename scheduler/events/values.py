@@ -97,11 +97,7 @@ class EventDraft:
         return Problem.TOO_LONG if self._too_long() else self.times.problem(now)
 
     def _too_long(self) -> bool:
-        return any(
-            len(text) > limit
-            for name, limit in LONGEST.items()
-            for text in getattr(self, name).values()
-        )
+        return any(len(text) > limit for name, limit in LONGEST.items() for text in getattr(self, name).values())
 
     def name(self) -> str:
         """The same for the same draft, so that adding it twice adds one event."""
@@ -167,10 +163,7 @@ class EventView:
 
     def own_zone(self, reader_zone: str) -> str | None:
         """The event's zone where its clocks differ from the reader's: show that time too."""
-        here, there = (
-            self.starts_at.astimezone(ZoneInfo(zone)).utcoffset()
-            for zone in (reader_zone, self.zone)
-        )
+        here, there = (self.starts_at.astimezone(ZoneInfo(zone)).utcoffset() for zone in (reader_zone, self.zone))
         return None if here == there else self.zone
 
 

@@ -24,9 +24,7 @@ class Subscription(Base):
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id", ondelete="CASCADE"))
-    event_id: Mapped[int | None] = mapped_column(
-        ForeignKey("event.id", ondelete="CASCADE"), index=True
-    )
+    event_id: Mapped[int | None] = mapped_column(ForeignKey("event.id", ondelete="CASCADE"), index=True)
     scope: Mapped[str]
     offsets: Mapped[list[Any]]
     at: Mapped[datetime]

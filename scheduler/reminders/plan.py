@@ -31,7 +31,6 @@ def plan(
     """
     leads = [timedelta(minutes=minutes) for minutes in sorted(set(offsets), reverse=True)]
     planned = (
-        Planned(lead // timedelta(minutes=1), start - lead, start - min(expires_before, lead / 2))
-        for lead in leads
+        Planned(lead // timedelta(minutes=1), start - lead, start - min(expires_before, lead / 2)) for lead in leads
     )
     return [reminder for reminder in planned if reminder.due_at > now]

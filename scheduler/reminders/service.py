@@ -44,9 +44,7 @@ class Occasion:
 class Occasions(Protocol):
     """Knows the events; handed in, as events stand above reminders."""
 
-    async def ahead(
-        self, tx: Tx, now: datetime, event_id: int | None = None, lock: bool = False
-    ) -> Sequence[Occasion]:
+    async def ahead(self, tx: Tx, now: datetime, event_id: int | None = None, lock: bool = False) -> Sequence[Occasion]:
         """Published events that begin after `now`, soonest first; only `event_id` if given.
 
         With `lock` none of them changes until the transaction ends.
@@ -106,7 +104,7 @@ class Reminders:
                 offsets = await _effective(tx, contact_id, event_id, lock=True)
                 wanted = minutes not in offsets if on is None else on
                 offsets = _switched(offsets, minutes, wanted)
-                await self._choose(tx, contact_id, event_id, offsets, ahead, now)
+                await self._choose(tx, contact_id, event_id, offsets, ahead=ahead, now=now)
             return await self._choices(tx, contact_id, event_id, now)
 
     async def stop(self, contact_id: int, event_id: int | None) -> None:
@@ -134,7 +132,7 @@ class Reminders:
         scope = _scope(event.event_id)
         chosen = await _chosen(tx, contact_id, [scope, ALL], lock=True)
         offsets = chosen.get(scope) or chosen.get(ALL) or DEFAULT_OFFSETS
-        await self._choose(tx, contact_id, event.event_id, offsets, [event], now)
+        await self._choose(tx, contact_id, event.event_id, offsets, ahead=[event], now=now)
 
     async def unfollow(self, tx: Tx, contact_id: int, event_id: int, now: datetime) -> None:
         """Somebody gave up their place: no reminders of this event, whatever they chose for all."""
@@ -143,16 +141,10 @@ class Reminders:
     async def plan_for_all(self, tx: Tx, event: Occasion, now: datetime) -> None:
         """Owe reminders to everyone who follows this event; what is owed already stays."""
         following = await _following(tx, event.event_id)
-        rows = [
-            row
-            for contact, offsets in following.items()
-            for row in _owed(event, contact, offsets, now)
-        ]
+        rows = [row for contact, offsets in following.items() for row in _owed(event, contact, offsets, now)]
         await self._outbox.enqueue_many(tx, rows)
 
-    async def _choices(
-        self, tx: Tx, contact_id: int, event_id: int | None, now: datetime
-    ) -> tuple[Choice, ...]:
+    async def _choices(self, tx: Tx, contact_id: int, event_id: int | None, now: datetime) -> tuple[Choice, ...]:
         ahead = await self._occasions.ahead(tx, now, event_id)
         if event_id is not None and not ahead:
             return ()
@@ -166,6 +158,7 @@ class Reminders:
         contact_id: int,
         event_id: int | None,
         offsets: Offsets,
+        *,
         ahead: Sequence[Occasion],
         now: datetime,
     ) -> None:
@@ -183,14 +176,11 @@ class RemindersData:
 
     async def export(self, tx: Tx, contact_id: int) -> Mapping[str, Any]:
         columns = (Subscription.event_id, Subscription.offsets, Subscription.at)
-        chosen = (
-            select(*columns).where(Subscription.contact_id == contact_id).order_by(Subscription.id)
-        )
+        chosen = select(*columns).where(Subscription.contact_id == contact_id).order_by(Subscription.id)
         rows = (await tx.execute(chosen)).all()
         return {
             "subscriptions": [
-                {"event": row.event_id or ALL, "minutes_before": row.offsets, "since": row.at}
-                for row in rows
+                {"event": row.event_id or ALL, "minutes_before": row.offsets, "since": row.at} for row in rows
             ]
         }
 
@@ -254,9 +244,7 @@ def _switched(offsets: Offsets, minutes: int, on: bool) -> Offsets:
 async def _chosen(
     tx: Tx, contact_id: int, scopes: Sequence[str] | None = None, lock: bool = False
 ) -> dict[str, Offsets]:
-    chosen = select(Subscription.scope, Subscription.offsets).where(
-        Subscription.contact_id == contact_id
-    )
+    chosen = select(Subscription.scope, Subscription.offsets).where(Subscription.contact_id == contact_id)
     if scopes is not None:
         chosen = chosen.where(Subscription.scope.in_(scopes))
     rows = await tx.execute(chosen.with_for_update() if lock else chosen)
@@ -279,9 +267,7 @@ async def _following(tx: Tx, event_id: int) -> dict[int, Offsets]:
     return {contact: offsets for contact, offsets in chosen.items() if offsets}
 
 
-async def _keep(
-    tx: Tx, contact_id: int, event_id: int | None, offsets: Offsets, now: datetime
-) -> None:
+async def _keep(tx: Tx, contact_id: int, event_id: int | None, offsets: Offsets, now: datetime) -> None:
     row = {
         "contact_id": contact_id,
         "event_id": event_id,

@@ -1,5 +1,7 @@
 """Events, reminders and their outbox around one test database."""
 
+# ruff: noqa: DTZ001 - events are announced in the time on their wall
+
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cache
@@ -31,11 +33,17 @@ FORUM_STARTS = datetime(2026, 12, 10, 9, 30)
 FORUM_ENDS = datetime(2026, 12, 10, 17, 0)
 
 
+def days_later(days: int) -> Times:
+    """The forum's times, so many days later."""
+    shift = timedelta(days=days)
+    return Times(FORUM_STARTS + shift, FORUM_ENDS + shift, HONG_KONG)
+
+
 def a_draft(**changes: Any) -> EventDraft:
     usual: dict[str, Any] = {
         "kind": "forum",
         "title": {"en": "IP for growth", "zh-Hans": "知识产权与增长", "zh-Hant": "知識產權與增長"},
-        "times": Times(FORUM_STARTS, FORUM_ENDS, HONG_KONG),
+        "times": days_later(0),
         "summary": {"en": "A day of talks."},
         "description": {"en": "Six talks and a panel."},
         "venue": {"en": "Cyberport <Hall 1>"},
@@ -81,9 +89,7 @@ class House:
         assert event is not None
         return event
 
-    async def owed(
-        self, kind: str | None = None, contact_id: int | None = None
-    ) -> list[OutboxView]:
+    async def owed(self, kind: str | None = None, contact_id: int | None = None) -> list[OutboxView]:
         """Messages waiting to be sent, first due first."""
         rows = select(OutboxRow.__table__).where(OutboxRow.state == "pending")
         if kind is not None:
@@ -108,9 +114,7 @@ class House:
         async with self.db.read() as tx:
             return await self._kind(row).still_wanted(tx, _owed(row), self.clock.now())
 
-    async def rendered(
-        self, row: OutboxView, locale: str = "en", zone: str = HONG_KONG
-    ) -> Message | None:
+    async def rendered(self, row: OutboxView, locale: str = "en", zone: str = HONG_KONG) -> Message | None:
         reader = Reader(row["contact_id"], self.texts.translator(locale, zone))
         async with self.db.read() as tx:
             return await self._kind(row).render(tx, _owed(row), reader)
@@ -118,9 +122,7 @@ class House:
     async def audited(self) -> list[tuple[Any, ...]]:
         columns = (AuditRecord.actor_id, AuditRecord.action, AuditRecord.subject)
         async with self.db.read() as tx:
-            return [
-                tuple(row) for row in await tx.execute(select(*columns).order_by(AuditRecord.id))
-            ]
+            return [tuple(row) for row in await tx.execute(select(*columns).order_by(AuditRecord.id))]
 
     def _kind(self, row: OutboxView) -> Kind:
         return self.kinds[row["kind"]]

@@ -1,5 +1,7 @@
 """When reminders are due, who wants which, and that they follow the event, on both databases."""
 
+# ruff: noqa: DTZ001 - events are announced in the time on their wall
+
 import asyncio
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +15,7 @@ from bot.storage import Database
 from scheduler.events.values import Changed, Times
 from scheduler.reminders import CHOICES, DEFAULT_OFFSETS, Overview, RemindersData, plan
 from tests.conftest import MovableClock
-from tests.scheduler.events_house import FORUM_ENDS, FORUM_STARTS, HONG_KONG, House
+from tests.scheduler.events_house import HONG_KONG, House, days_later
 
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
@@ -27,9 +29,7 @@ def house(db: Database, clock: MovableClock) -> House:
 # The plan
 
 
-instants = st.datetimes(
-    datetime(2026, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC), allow_imaginary=False
-)
+instants = st.datetimes(datetime(2026, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC), allow_imaginary=False)
 offsets_of_any_kind = st.lists(st.integers(1, 43200), max_size=8)
 
 
@@ -162,7 +162,7 @@ async def test_an_event_that_is_not_ahead_offers_no_choices(house: House) -> Non
 async def test_following_all_covers_events_there_are_and_those_to_come(house: House) -> None:
     now, anna = await house.event(), await house.contact()
     await house.reminders.toggle(anna, None, 1440)
-    later = await house.event(times=Times(FORUM_STARTS + DAY, FORUM_ENDS + DAY, HONG_KONG))
+    later = await house.event(times=days_later(1))
     reminders = await house.owed("event.reminder", anna)
     assert [row["payload"]["event"] for row in reminders] == [now.id, later.id]
     assert await house.rings(anna) == [1440, 1440]
@@ -180,7 +180,7 @@ async def test_a_choice_for_one_event_outranks_the_one_for_all(house: House) -> 
 
 async def test_stopping_one_event_leaves_the_others(house: House) -> None:
     first, anna = await house.event(), await house.contact()
-    second = await house.event(times=Times(FORUM_STARTS + DAY, FORUM_ENDS + DAY, HONG_KONG))
+    second = await house.event(times=days_later(1))
     await house.reminders.toggle(anna, None, 60)
     await house.reminders.stop(anna, first.id)
     wanted = [row for row in await house.owed("event.reminder") if await house.still_wanted(row)]
@@ -189,15 +189,13 @@ async def test_stopping_one_event_leaves_the_others(house: House) -> None:
 
 async def test_stopping_all_leaves_what_was_chosen_one_by_one(house: House) -> None:
     event, anna = await house.event(), await house.contact()
-    await house.event(times=Times(FORUM_STARTS + DAY, FORUM_ENDS + DAY, HONG_KONG))
+    await house.event(times=days_later(1))
     await house.reminders.toggle(anna, None, 1440)
     await house.reminders.toggle(anna, event.id, 60)
     await house.reminders.stop(anna, None)
     overview = await house.reminders.overview(anna)
     assert overview.all_future == ()
-    assert [(followed.event_id, followed.minutes) for followed in overview.events] == [
-        (event.id, (1440, 60))
-    ]
+    assert [(followed.event_id, followed.minutes) for followed in overview.events] == [(event.id, (1440, 60))]
 
 
 async def test_who_gives_up_a_seat_is_not_reminded_even_when_following_all(house: House) -> None:
@@ -238,9 +236,7 @@ async def test_reminders_follow_a_moved_event(house: House) -> None:
     await house.events.register(anna, event.id)
     await house.reminders.toggle(ben, None, 180)
     old = await house.owed("event.reminder")
-    moved = await house.events.move(
-        admin, event.id, 0, FORUM_STARTS + 2 * DAY, FORUM_ENDS + 2 * DAY, HONG_KONG
-    )
+    moved = await house.events.move(admin, event.id, 0, days_later(2))
     assert isinstance(moved, Changed)
     assert await house.rings(anna) == list(DEFAULT_OFFSETS)
     assert await house.rings(ben) == [180]
@@ -253,8 +249,8 @@ async def test_an_event_moved_away_and_back_is_reminded_of(house: House) -> None
     event = await house.event()
     admin, anna = await house.contacts(2)
     await house.events.register(anna, event.id)
-    await house.events.move(admin, event.id, 0, FORUM_STARTS + DAY, FORUM_ENDS + DAY, HONG_KONG)
-    await house.events.move(admin, event.id, 1, FORUM_STARTS, FORUM_ENDS, HONG_KONG)
+    await house.events.move(admin, event.id, 0, days_later(1))
+    await house.events.move(admin, event.id, 1, days_later(0))
     assert await house.rings(anna) == list(DEFAULT_OFFSETS)
 
 
@@ -263,7 +259,7 @@ async def test_an_event_moved_closer_is_not_reminded_of_at_once(house: House) ->
     admin, anna = await house.contacts(2)
     await house.events.register(anna, event.id)
     soon = datetime(2026, 11, 23, 14, 0)  # in four hours
-    await house.events.move(admin, event.id, 0, soon, soon + timedelta(hours=2), HONG_KONG)
+    await house.events.move(admin, event.id, 0, Times(soon, soon + timedelta(hours=2), HONG_KONG))
     assert await house.leads(anna) == [60]
 
 
@@ -307,7 +303,7 @@ async def test_a_reminder_that_got_lost_is_planned_again(house: House) -> None:
 async def test_moves_and_choices_at_once_end_in_step(house: House) -> None:
     event = await house.event()
     admin, *people = await house.contacts(13)
-    moving = house.events.move(admin, event.id, 0, FORUM_STARTS + DAY, FORUM_ENDS + DAY, HONG_KONG)
+    moving = house.events.move(admin, event.id, 0, days_later(1))
     choosing = [house.reminders.toggle(who, event.id, 60) for who in people[:6]]
     coming = [house.events.register(who, event.id) for who in people[6:]]
     await asyncio.gather(*choosing[:3], *coming[:3], moving, *choosing[3:], *coming[3:])
@@ -318,9 +314,7 @@ async def test_moves_and_choices_at_once_end_in_step(house: House) -> None:
 async def test_one_person_choosing_in_two_chats_at_once_keeps_both(house: House) -> None:
     event, anna = await house.event(), await house.contact()
     await house.reminders.toggle(anna, event.id, 60)
-    await asyncio.gather(
-        *(house.reminders.toggle(anna, event.id, m, on=True) for m in (180, 1440, 4320))
-    )
+    await asyncio.gather(*(house.reminders.toggle(anna, event.id, m, on=True) for m in (180, 1440, 4320)))
     assert await house.rings(anna) == [4320, 1440, 180, 60]
 
 
