@@ -410,7 +410,7 @@ class StopAllReminders(Action):
 
 @action("sev")
 class ManageEvents(Action):
-    pass
+    page: int = 0
 
 
 @action("sevn")

@@ -101,9 +101,7 @@ def upcoming_message(
     """A page of the events ahead, each with a button to its details."""
     page = _within(page, events, UPCOMING_PAGE)
     shown = events[page * UPCOMING_PAGE : (page + 1) * UPCOMING_PAGE]
-    details = (
-        (Button(_cut(say.localized(event.title)), ShowEvent(event.id)),) for event in shown
-    )
+    details = ((Button(_cut(say.localized(event.title)), ShowEvent(event.id)),) for event in shown)
     follow = say.plain("My reminders") if events else say.plain("Tell me of new events")
     follow_action = ShowReminderOverview() if events else ShowReminders(None)
     return Message(
@@ -413,9 +411,7 @@ async def stop_all_pressed(
     await reply.toast(say.plain("Done: no more reminders of events."))
 
 
-def choices_message(
-    event: EventView | None, choices: Sequence[Choice], say: Translator
-) -> Message:
+def choices_message(event: EventView | None, choices: Sequence[Choice], say: Translator) -> Message:
     """The switches of one event, or of all future ones (None)."""
     event_id = event.id if event else None
     switches = tuple((_switch(event_id, choice, say),) for choice in choices)
