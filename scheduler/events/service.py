@@ -136,18 +136,11 @@ class Events:
         self._outbox.wake()
         return Added(event, len(told))
 
-    async def move(  # noqa: PLR0917 - who, which event as last seen, and its new time
-        self,
-        actor_id: int,
-        event_id: int,
-        revision: int,
-        starts_local: datetime,
-        ends_local: datetime,
-        zone: str,
+    async def move(
+        self, actor_id: int, event_id: int, revision: int, times: Times
     ) -> Changed | Unchanged | Stale | Gone | Refused:
         """Give the event a new time. `revision` is what the mover saw: unseen changes stay."""
         now = self._clock.now()
-        times = Times(starts_local, ends_local, zone)
         if problem := times.problem(now):
             return Refused(problem)
         async with self._db.write() as tx:

@@ -19,7 +19,7 @@ from bot.texts import Message, Texts
 from scheduler.events.kinds import event_kinds
 from scheduler.events.queries import EventOccasions
 from scheduler.events.service import Events
-from scheduler.events.values import Added, Changed, EventDraft, EventView, Gone, Refused, Stale, Times, Unchanged
+from scheduler.events.values import Added, EventDraft, EventView, Times
 from scheduler.reminders import Reminders
 from tests.conftest import MovableClock
 
@@ -27,7 +27,6 @@ HONG_KONG = "Asia/Hong_Kong"
 NEW_YORK = "America/New_York"
 
 OutboxView = Mapping[str, Any]
-Moved = Changed | Unchanged | Stale | Gone | Refused
 
 FORUM_STARTS = datetime(2026, 12, 10, 9, 30)
 """17 days after the tests' present."""
@@ -84,10 +83,6 @@ class House:
         added = await self.events.add(None, a_draft(**changes))
         assert isinstance(added, Added), added
         return added.event
-
-    async def move(self, actor: int, event_id: int, revision: int, to: Times) -> Moved:
-        local = (to.starts_local, to.ends_local)
-        return await self.events.move(actor, event_id, revision, *local, to.zone)
 
     async def seen(self, event_id: int, contact_id: int | None = None) -> EventView:
         event = await self.events.detail(event_id, contact_id)

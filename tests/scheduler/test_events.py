@@ -236,11 +236,11 @@ async def test_moving_an_event_tells_everyone_who_counts_on_it_once(house: House
     await house.events.unregister(carol, event.id)
     woken = house.woken
     times = days_later(1)
-    moved = await house.move(admin, event.id, event.revision, times)
+    moved = await house.events.move(admin, event.id, event.revision, times)
     assert isinstance(moved, Changed)
     assert (moved.event.revision, moved.told) == (event.revision + 1, 2)
     assert moved.event.starts_at == event.starts_at + DAY
-    assert isinstance(await house.move(admin, event.id, event.revision, times), Unchanged)
+    assert isinstance(await house.events.move(admin, event.id, event.revision, times), Unchanged)
     notices = await house.owed("event.moved")
     assert sorted(row["contact_id"] for row in notices) == [anna, ben]
     assert {row["due_at"] for row in notices} == {house.clock.now()}
@@ -254,7 +254,7 @@ async def test_a_move_to_an_earlier_day_is_told_until_the_old_time(house: House)
     event = await house.event()
     admin, anna = await house.contacts(2)
     await house.events.register(anna, event.id)
-    await house.move(admin, event.id, 0, days_later(-1))
+    await house.events.move(admin, event.id, 0, days_later(-1))
     (notice,) = await house.owed("event.moved")
     assert notice["expires_at"] == event.starts_at
 
@@ -264,7 +264,7 @@ async def test_only_the_latest_of_two_moves_is_told(house: House) -> None:
     admin, anna = await house.contacts(2)
     await house.events.register(anna, event.id)
     for n in (1, 2):
-        await house.move(admin, event.id, n - 1, days_later(n))
+        await house.events.move(admin, event.id, n - 1, days_later(n))
     (notice,) = await house.owed("event.moved")
     assert notice["payload"]["revision"] == 2
     assert await house.still_wanted(notice)
@@ -273,8 +273,8 @@ async def test_only_the_latest_of_two_moves_is_told(house: House) -> None:
 async def test_a_change_on_top_of_an_unseen_one_is_refused(house: House) -> None:
     event = await house.event()
     admin, other = await house.contacts(2)
-    await house.move(admin, event.id, 0, days_later(1))
-    late = await house.move(other, event.id, 0, days_later(-1))
+    await house.events.move(admin, event.id, 0, days_later(1))
+    late = await house.events.move(other, event.id, 0, days_later(-1))
     assert isinstance(late, Stale)
     assert late.event.revision == 1
     assert isinstance(await house.events.cancel(other, event.id, 0), Stale)
@@ -284,7 +284,9 @@ async def test_a_change_on_top_of_an_unseen_one_is_refused(house: House) -> None
 async def test_two_staff_moving_at_once_do_not_undo_each_other(house: House) -> None:
     event = await house.event()
     staff = await house.contacts(8)
-    answers = await asyncio.gather(*(house.move(who, event.id, 0, days_later(n)) for n, who in enumerate(staff, 1)))
+    answers = await asyncio.gather(
+        *(house.events.move(who, event.id, 0, days_later(n)) for n, who in enumerate(staff, 1))
+    )
     assert Counter(type(answer) for answer in answers) == {Changed: 1, Stale: 7}
     assert (await house.seen(event.id)).revision == 1
 
@@ -292,7 +294,7 @@ async def test_two_staff_moving_at_once_do_not_undo_each_other(house: House) -> 
 async def test_a_move_into_the_past_is_refused(house: House) -> None:
     event, admin = await house.event(), await house.contact()
     before = house.clock.now().replace(tzinfo=None) - DAY
-    answer = await house.move(admin, event.id, 0, Times(before, FORUM_ENDS, HONG_KONG))
+    answer = await house.events.move(admin, event.id, 0, Times(before, FORUM_ENDS, HONG_KONG))
     assert answer == Refused(Problem.IN_THE_PAST)
 
 
@@ -301,7 +303,7 @@ async def test_cancelling_tells_those_concerned_and_silences_the_rest(house: Hou
     admin, anna, ben = await house.contacts(3)
     await house.events.register(anna, event.id)
     await house.reminders.toggle(ben, event.id, 60)
-    await house.move(admin, event.id, 0, days_later(1))
+    await house.events.move(admin, event.id, 0, days_later(1))
     cancelled = await house.events.cancel(admin, event.id, 1)
     assert isinstance(cancelled, Changed)
     assert cancelled.event.cancelled
@@ -321,7 +323,7 @@ async def test_a_cancelled_event_takes_and_moves_nobody(house: House) -> None:
     await house.events.cancel(admin, event.id, 0)
     assert isinstance(await house.events.register(anna, event.id), Gone)
     times = days_later(1)
-    assert isinstance(await house.move(admin, event.id, 1, times), Gone)
+    assert isinstance(await house.events.move(admin, event.id, 1, times), Gone)
 
 
 async def test_a_new_event_is_told_to_those_who_follow_all(house: House) -> None:
@@ -442,7 +444,7 @@ async def test_each_message_speaks_each_language_without_markup_from_outside(hou
     event = await house.event(online_url="https://meet.example.org/1", kind="training")
     rows = await house.owed()
     await house.events.register(anna, event.id)
-    await house.move(admin, event.id, 0, days_later(1))
+    await house.events.move(admin, event.id, 0, days_later(1))
     rows += await house.owed("event.moved")
     await house.events.cancel(admin, event.id, 1)
     rows += await house.owed("event.cancelled")
@@ -482,7 +484,7 @@ async def test_the_calendar_file_follows_the_event(house: House) -> None:
 
     files = [entry(event)]
     house.clock.advance(timedelta(hours=1))
-    await house.move(admin, event.id, 0, days_later(1))
+    await house.events.move(admin, event.id, 0, days_later(1))
     files.append(entry(await house.seen(event.id)))
     await house.events.cancel(admin, event.id, 1)
     files.append(entry(await house.seen(event.id)))

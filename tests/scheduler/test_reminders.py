@@ -236,7 +236,7 @@ async def test_reminders_follow_a_moved_event(house: House) -> None:
     await house.events.register(anna, event.id)
     await house.reminders.toggle(ben, None, 180)
     old = await house.owed("event.reminder")
-    moved = await house.move(admin, event.id, 0, days_later(2))
+    moved = await house.events.move(admin, event.id, 0, days_later(2))
     assert isinstance(moved, Changed)
     assert await house.rings(anna) == list(DEFAULT_OFFSETS)
     assert await house.rings(ben) == [180]
@@ -249,8 +249,8 @@ async def test_an_event_moved_away_and_back_is_reminded_of(house: House) -> None
     event = await house.event()
     admin, anna = await house.contacts(2)
     await house.events.register(anna, event.id)
-    await house.move(admin, event.id, 0, days_later(1))
-    await house.move(admin, event.id, 1, days_later(0))
+    await house.events.move(admin, event.id, 0, days_later(1))
+    await house.events.move(admin, event.id, 1, days_later(0))
     assert await house.rings(anna) == list(DEFAULT_OFFSETS)
 
 
@@ -259,7 +259,7 @@ async def test_an_event_moved_closer_is_not_reminded_of_at_once(house: House) ->
     admin, anna = await house.contacts(2)
     await house.events.register(anna, event.id)
     soon = datetime(2026, 11, 23, 14, 0)  # in four hours
-    await house.move(admin, event.id, 0, Times(soon, soon + timedelta(hours=2), HONG_KONG))
+    await house.events.move(admin, event.id, 0, Times(soon, soon + timedelta(hours=2), HONG_KONG))
     assert await house.leads(anna) == [60]
 
 
@@ -303,7 +303,7 @@ async def test_a_reminder_that_got_lost_is_planned_again(house: House) -> None:
 async def test_moves_and_choices_at_once_end_in_step(house: House) -> None:
     event = await house.event()
     admin, *people = await house.contacts(13)
-    moving = house.move(admin, event.id, 0, days_later(1))
+    moving = house.events.move(admin, event.id, 0, days_later(1))
     choosing = [house.reminders.toggle(who, event.id, 60) for who in people[:6]]
     coming = [house.events.register(who, event.id) for who in people[6:]]
     await asyncio.gather(*choosing[:3], *coming[:3], moving, *choosing[3:], *coming[3:])
