@@ -146,7 +146,8 @@ class App:
         self._sending = core.background.start(self.sender.run(self.stopping), "sender")
         self._polling = self._start_polling()
         self.ticks.start()
-        core.background.start(core.services.answers.prepare(), "answering engine")
+        if not core.services.answers.is_ready:
+            core.background.start(core.services.answers.prepare(), "answering engine")
         log.info("serving", address=self.address)
 
     def _web(self, sock: socket.socket) -> tuple[WebChatDoor, Server]:

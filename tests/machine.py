@@ -4,15 +4,18 @@
 """
 
 import asyncio
+import inspect
 import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 
+from sqlalchemy import select
+
 from bot.clock import Clock
+from bot.outbox.models import OutboxRow
 from bot.settings import Settings
 from bot.texts import LOCALES
 from handlers.app import App
@@ -25,12 +28,18 @@ PATIENCE = 20.0
 """Seconds after which something awaited is taken not to happen."""
 
 
-async def until(condition: Callable[[], Any], what: str = "the condition") -> Any:
-    """Wait until `condition()` is true, and give what it returned."""
-    async with asyncio.timeout(PATIENCE):
-        while not (result := condition()):
-            await asyncio.sleep(0.002)
-        return result
+async def until(condition: Callable[[], Any], what: str) -> None:
+    """Wait until `condition()`, which may have to be awaited, is true."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not await _awaited(condition()):
+                await asyncio.sleep(0.002)
+    except TimeoutError:
+        raise AssertionError(f"waited in vain for {what}") from None
+
+
+async def _awaited(result: Any) -> Any:
+    return await result if inspect.isawaitable(result) else result
 
 
 class _Text(HTMLParser):
@@ -55,7 +64,7 @@ def plain(html: str) -> str:
 
 @dataclass(frozen=True)
 class Seen:
-    """A message on somebody's page."""
+    """A message on somebody's page, or in their Telegram."""
 
     id: int
     by: str
@@ -116,7 +125,7 @@ class Visitor:
     async def page(self) -> list[Seen]:
         """All messages, oldest first."""
         messages, _ = await self.machine.server.changes(self.chat_id, 0)
-        return [_seen(message) for message in messages]
+        return [seen(message) for message in messages]
 
     async def last(self) -> Seen:
         """The newest message of the bot."""
@@ -134,7 +143,7 @@ class Visitor:
         return document.data
 
 
-def _seen(message: dict[str, Any]) -> Seen:
+def seen(message: dict[str, Any]) -> Seen:
     rows = message["inline_keyboard"] or []
     buttons = tuple((button["text"], button.get("data")) for row in rows for button in row)
     keyboard = message["reply_keyboard"] or {"rows": []}
@@ -178,16 +187,23 @@ class Machine:
             pass
 
 
-@cache
-def _engine() -> list[Engine]:
-    """A place for the one engine of a test run: it is fitted on the shipped entries and never changes."""
-    return []
+_fitted: list[Engine] = []
+"""The one engine of a test run: fitted on the shipped entries, it never changes."""
 
 
-def _fitted(core: Core) -> Engine:
-    if not _engine():
-        _engine().append(core.services.answers.fit())
-    return _engine()[0]
+def engine_for(core: Core) -> None:
+    """Let the core answer at once; fitting anew for each test would take most of its time."""
+    if not _fitted:
+        _fitted.append(core.services.answers.fit())
+    core.services.answers.use(_fitted[0])
+
+
+async def nothing_owed(core: Core) -> bool:
+    """Whether every message due by now has reached its end."""
+    on_their_way = OutboxRow.state.in_(("leased", "started"))
+    due = (OutboxRow.state == "pending") & (OutboxRow.due_at <= core.clock.now())
+    async with core.db.read() as tx:
+        return (await tx.execute(select(OutboxRow.id).where(on_their_way | due).limit(1))).first() is None
 
 
 @asynccontextmanager
@@ -195,7 +211,7 @@ async def machine(settings: Settings, clock: Clock) -> AsyncIterator[Machine]:
     """The machine on a migrated database, ready to answer; closed without leaving anything open."""
     app = build(build_core(settings, clock))
     core = app.core
-    core.services.answers.use(_fitted(core))
+    engine_for(core)
     await introduce(app.web_bot, core.texts, settings.bot_name)
     try:
         yield Machine(app)

@@ -39,6 +39,7 @@ def configure(settings: Settings) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
+    handler.setLevel(max(level, logging.WARNING))  # some libraries set their own level
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
 
 
