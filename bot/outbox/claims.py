@@ -16,6 +16,7 @@ from sqlalchemy import (
     Select,
     case,
     exists,
+    false,
     func,
     literal_column,
     or_,
@@ -31,7 +32,9 @@ from bot.outbox.port import ChatRef, Owed
 from bot.outbox.verdict import Verdict
 from bot.storage import Database, Tx, database_epoch
 
-PAGE = 100
+PAGE = 4
+"""Rows looked at for each that can be claimed: several may be for one contact."""
+REAPED_AT_ONCE = 100
 CLAIM_LOCK = 0x0C1B0
 """PostgreSQL's advisory lock that lets replicas claim one after the other."""
 IN_FLIGHT = (State.LEASED, State.STARTED)
@@ -74,15 +77,17 @@ class Claims:
             return bool((await tx.execute(self.due_or_abandoned())).scalar_one())
 
     def due_or_abandoned(self) -> Select[bool]:
-        now = self._clock.now()
-        due = exists().where(_is(OutboxRow.state, State.PENDING), OutboxRow.due_at <= now)
+        # the smallest instant rather than `exists`: for a value it cannot see PostgreSQL expects a third of all
+        # rows to be due, and would read the table from its start to find one
+        first = select(func.min(OutboxRow.due_at)).where(_is(OutboxRow.state, State.PENDING))
+        due = func.coalesce(first.scalar_subquery() <= self._clock.now(), false())
         return select(or_(due, exists().where(*self._abandoned())))
 
     async def claim(self, most: int) -> Sequence[Claimed]:
         """Lease up to `most` due rows, one of a contact; due rows that are no use any more expire."""
         while True:
             async with self._db.write() as tx:
-                page = await self._page(tx)
+                page = await self._page(tx, most)
                 now = self._clock.now()
                 useless = [row.id for row in page if row.expires_at <= now]
                 await self._expire(tx, useless)
@@ -92,13 +97,13 @@ class Claims:
             if claimed or not useless:
                 return claimed
 
-    async def _page(self, tx: Tx) -> Sequence[Row[Any]]:
+    async def _page(self, tx: Tx, most: int) -> Sequence[Row[Any]]:
         if tx.dialect.name == "postgresql":
             # two replicas at once could each claim a row of the same contact, not seeing the other's
             await tx.execute(select(func.pg_advisory_xact_lock(CLAIM_LOCK)))
-        return list(await tx.execute(self.due_rows()))
+        return list(await tx.execute(self.due_rows(PAGE * most)))
 
-    def due_rows(self) -> Select[Any]:
+    def due_rows(self, limit: int) -> Select[Any]:
         """The rows to send next, longest due first; rows of kinds unknown here are left to who knows them."""
         now = self._clock.now()
         sibling = aliased(OutboxRow)
@@ -111,7 +116,8 @@ class Claims:
             ~on_its_way,
             ~paused,
         )
-        ordered = rows.order_by(OutboxRow.due_at, OutboxRow.id).limit(PAGE)
+        # a literal, too: of a limit it cannot see PostgreSQL expects a tenth of all rows
+        ordered = rows.order_by(OutboxRow.due_at, OutboxRow.id).limit(literal_column(str(limit)))
         return ordered.with_for_update(skip_locked=True, of=OutboxRow)
 
     def _known_or_useless(self, now: datetime) -> ColumnElement[bool]:
@@ -145,7 +151,7 @@ class Claims:
         )
 
     async def abandoned(self, tx: Tx) -> list[Abandoned]:
-        rows = _whole_rows().where(*self._abandoned()).order_by(OutboxRow.id).limit(PAGE)
+        rows = _whole_rows().where(*self._abandoned()).order_by(OutboxRow.id).limit(REAPED_AT_ONCE)
         found = await tx.execute(rows.with_for_update(skip_locked=True))
         return [Abandoned(_claimed(row, row.lease_token), row.state == State.STARTED) for row in found.all()]
 

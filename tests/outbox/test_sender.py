@@ -324,6 +324,21 @@ async def test_a_lease_that_ran_out_starts_nothing_even_if_nobody_took_it(world:
     assert world.channel.texts == ["hello en"]
 
 
+async def test_a_sender_frozen_before_its_send_leaves_the_row_to_who_claimed_it_since(world: World) -> None:
+    await world.owe(await a_contact(world.db))
+    other = Claims(world.db, world.clock, ["reminder"], "two", 60.0)
+
+    async def frozen(owed: Owed) -> None:
+        await world.leases_run_out()
+        await world.a_sender("three").reap()
+        assert len(await other.claim(1)) == 1
+
+    world.wishes.checked = frozen
+    await world.sender.tick()
+    assert world.channel.calls == []
+    assert await world.states() == {"hello": State.LEASED}
+
+
 async def test_a_sender_frozen_during_its_send_marks_nothing_after_its_lease(world: World) -> None:
     await world.owe(await a_contact(world.db))
     other = world.a_sender("two")
@@ -788,16 +803,25 @@ async def owed_next_month(world: World) -> None:
 
 
 async def plan_of(db: Database, statement: Select[Any]) -> str:
-    explain = "EXPLAIN QUERY PLAN" if db.is_sqlite else "EXPLAIN"
-    async with db.read() as tx:
-        sql = statement.compile(dialect=tx.dialect, compile_kwargs={"literal_binds": True})
-        return "\n".join(str(row) for row in await tx.exec_driver_sql(f"{explain} {sql}"))
+    """How the database would go about it without seeing the values, as it does for a prepared statement."""
+    async with db.write() as tx:
+        sql = statement.compile(dialect=tx.dialect, compile_kwargs={"render_postcompile": True})
+        if db.is_sqlite:
+            values = tuple(sql.construct_params()[name] for name in sql.positiontup or [])
+            explained = await tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", tuple(map(str, values)))
+        else:
+            literals = ", ".join(f"'{sql.params[name]}'" for name in sql.positiontup or [])
+            await tx.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
+            await tx.exec_driver_sql(f"PREPARE due AS {sql}")
+            explained = await tx.exec_driver_sql(f"EXPLAIN EXECUTE due({literals})")
+            await tx.exec_driver_sql("DEALLOCATE due")
+        return "\n".join(str(row) for row in explained)
 
 
 async def test_the_search_for_due_rows_does_not_read_what_is_owed_later(world: World) -> None:
     await owed_next_month(world)
     claims = Claims(world.db, world.clock, ["reminder"], "one", 60.0)
-    for statement in (claims.due_rows(), claims.due_or_abandoned()):
+    for statement in (claims.due_rows(40), claims.due_or_abandoned()):
         plan = await plan_of(world.db, statement)
         assert "ix_outbox_due" in plan, plan
         assert "ix_outbox_in_flight" in plan, plan
