@@ -121,7 +121,7 @@ def _read_starts(text: str, answers: Answers, now: datetime) -> str:
 
 
 def clock_in(text: str) -> time:
-    """The time of "14:00", "14：00", "14点" or "14時30分"; BadAnswer for others."""
+    """The time of "14:00", "14点" or "14时30分", in full-width digits too; BadAnswer for others."""
     plain = "".join(unicodedata.normalize("NFKC", text).split())
     found = next((match for pattern in _CLOCK if (match := pattern.fullmatch(plain))), None)
     if found is None:
@@ -352,7 +352,7 @@ class Form:
         return hashlib.sha256(content.encode()).hexdigest()[:12]
 
     def answered(self, text: str, now: datetime) -> Self:
-        """The open question answered; BadAnswer if `text` does not. "" leaves it out where it may."""
+        """The open question answered, BadAnswer if it is not; "" leaves out what may be left out."""
         question = self.open
         assert question is not None, "all questions are answered"
         left_out = not text and question.without is not None
