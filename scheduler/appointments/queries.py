@@ -175,7 +175,7 @@ async def fairest_first(tx: Tx, of: Collection[Offer], seeker: Seeker) -> list[O
         .where(_takes_time(seeker))
         .group_by(Appointment.expert_id)
     )
-    load = {expert_id: number for expert_id, number in await tx.execute(ahead)}
+    load = {row[0]: row[1] for row in await tx.execute(ahead)}
     return sorted(of, key=lambda offer: (load.get(offer.expert_id, 0), offer.expert_id))
 
 

@@ -71,6 +71,8 @@ FORGET_LAPSED = timedelta(days=1)
 NEARBY = timedelta(days=14)
 """How far from a wish alternatives are looked for."""
 
+ALTERNATIVES = 3
+
 RECENT = timedelta(days=60)
 RECENT_SHOWN = 5
 
@@ -191,16 +193,13 @@ class Appointments:
 
         Of several experts whoever has the fewest appointments ahead is taken.
         """
-        now = self._clock.now()
-        seeker = Seeker(now, contact_id)
+        seeker = Seeker(self._clock.now(), contact_id)
         async with self._db.write() as tx:
             await lock_contact(tx, contact_id)
             made = await find(tx, Appointment.held_in == held_in, Appointment.contact_id == contact_id)
             if made is not None:
                 return Held(hold_view(made))
-            of = await _locked_offers(tx, topic, expert_id, now)
-            reasons = [await refusal(tx, offer, start, seeker) for offer in of]
-            free = [offer for offer, reason in zip(of, reasons, strict=True) if reason is None]
+            of = await _locked_offers(tx, topic, expert_id, seeker.now)
             draft = {
                 "contact_id": contact_id,
                 "topic": topic,
@@ -208,10 +207,26 @@ class Appointments:
                 "held_in": held_in,
                 **await _details(tx, contact_id, topic),
             }
-            for offer in await fairest_first(tx, free, seeker):
-                if (hold_id := await self._keep(tx, offer, start, now, draft)) is not None:
-                    return Held(hold_view(await known(tx, hold_id)))
-            return await _taken(tx, of, start, seeker, next(iter(reasons), None))
+            held = await self._hold_one(tx, of, start, seeker, draft)
+        return Held(held) if isinstance(held, HoldView) else await self._taken(of, start, seeker, held)
+
+    async def _hold_one(
+        self, tx: Tx, of: Sequence[Offer], start: datetime, seeker: Seeker, draft: Mapping[str, Any]
+    ) -> HoldView | Reason:
+        reasons = [await refusal(tx, offer, start, seeker) for offer in of]
+        free = [offer for offer, reason in zip(of, reasons, strict=True) if reason is None]
+        for offer in await fairest_first(tx, free, seeker):
+            if (hold_id := await self._keep(tx, offer, start, seeker.now, draft)) is not None:
+                return hold_view(await known(tx, hold_id))
+        return next(iter(reasons), None) or Reason.BUSY
+
+    async def _taken(self, of: Sequence[Offer], start: datetime, seeker: Seeker, reason: Reason) -> Taken:
+        """With the free starts nearest to the wish; looked for when no lock is held any more."""
+        wish = min(max(start, seeker.now), _latest(of, seeker.now))
+        async with self._db.read() as tx:
+            starts = await free_of_any(tx, of, wish - NEARBY, wish + NEARBY, seeker)
+        nearest = sorted(starts, key=lambda other: (abs(other - wish), other))[:ALTERNATIVES]
+        return Taken(tuple(sorted(nearest)), reason)
 
     async def _keep(self, tx: Tx, offer: Offer, start: datetime, now: datetime, draft: Mapping[str, Any]) -> int | None:
         """The id of the new hold; None, with nothing changed, when the database says that it would overlap."""
@@ -373,22 +388,30 @@ class Appointments:
                 return Moved(view)
             if view.version != version:
                 return Stale(view)
-            moved = await self._move(tx, row, start, now)
-        if isinstance(moved, Moved):
-            self._outbox.wake()
-        return moved
+            of = await offers(tx, expert_id=row.expert_id)
+            seeker = Seeker(now, contact_id, moving=row.id)
+            moved = await self._move(tx, row, of, start, seeker)
+        if isinstance(moved, Reason):
+            return await self._taken(of, start, seeker, moved)
+        self._outbox.wake()
+        return Moved(moved)
 
-    async def _move(self, tx: Tx, row: Row[Any], start: datetime, now: datetime) -> Moved | Taken:
-        of = await offers(tx, expert_id=row.expert_id)
-        seeker = Seeker(now, row.contact_id, moving=row.id)
-        reasons = [await refusal(tx, offer, start, seeker) for offer in of]
-        if reasons == [None] and await self._reschedule(tx, row, of[0], start, now):
-            view = appointment_view(await known(tx, row.id))
-            await self._outbox.withdraw(tx, kinds.subject(row.id))
-            told = kinds.moved(view, row.starts_at, now)
-            await self._owe(tx, told + self._reminders_of(view, now))
-            return Moved(view)
-        return await _taken(tx, of, start, seeker, next(iter(reasons), None))
+    async def _move(
+        self, tx: Tx, row: Row[Any], of: Sequence[Offer], start: datetime, seeker: Seeker
+    ) -> AppointmentView | Reason:
+        """The moved appointment; nobody can be moved with an expert who is not there any more."""
+        for offer in of:
+            if reason := await refusal(tx, offer, start, seeker):
+                return reason
+            if await self._reschedule(tx, row, offer, start, seeker.now):
+                return await self._told_of_move(tx, row, seeker.now)
+        return Reason.BUSY
+
+    async def _told_of_move(self, tx: Tx, was: Row[Any], now: datetime) -> AppointmentView:
+        view = appointment_view(await known(tx, was.id))
+        await self._outbox.withdraw(tx, kinds.subject(was.id))
+        await self._owe(tx, kinds.moved(view, was.starts_at, now) + self._reminders_of(view, now))
+        return view
 
     async def _reschedule(self, tx: Tx, row: Row[Any], offer: Offer, start: datetime, now: datetime) -> bool:
         await _expire(tx, [row.expert_id], now)
@@ -552,14 +575,6 @@ async def _locked(tx: Tx, appointment_id: int, contact_id: int | None = None) ->
         return None
     await lock_experts(tx, [expert_id])
     return await find(tx, which)
-
-
-async def _taken(tx: Tx, of: Sequence[Offer], start: datetime, seeker: Seeker, reason: Reason | None) -> Taken:
-    """The alternatives nearest to the wish; Reason.BUSY where only the database knew."""
-    wish = min(max(start, seeker.now), _latest(of, seeker.now))
-    starts = await free_of_any(tx, of, wish - NEARBY, wish + NEARBY, seeker)
-    nearest = sorted(starts, key=lambda other: (abs(other - wish), other))[:3]
-    return Taken(tuple(sorted(nearest)), reason or Reason.BUSY)
 
 
 async def _expire(tx: Tx, ids: Sequence[int], now: datetime) -> int:

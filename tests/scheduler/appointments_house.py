@@ -22,7 +22,7 @@ from tests.conftest import MovableClock
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    import vobject  # type: ignore[import-untyped]
+    import vobject
 
 HONG_KONG = "Asia/Hong_Kong"
 HOLD = timedelta(minutes=15)

@@ -13,12 +13,13 @@ from sqlalchemy.exc import IntegrityError
 from bot.channels.telegram_html import parse, units
 from bot.people.contacts import Contacts
 from bot.people.models import AuditRecord, Consent, Contact
-from bot.people.privacy import Consents, Privacy
+from bot.people.privacy import Consents, PersonalData, Privacy
 from bot.storage import Database
-from bot.texts import LOCALES
+from bot.texts import LOCALES, Message
 from bot.texts.actions import CancelAppointment, MoveAppointment
 from scheduler.appointments import sample
 from scheduler.appointments.availability import Reason
+from scheduler.appointments.experts import check
 from scheduler.appointments.models import Appointment, Expert
 from scheduler.appointments.values import (
     LIMITS,
@@ -85,9 +86,7 @@ async def test_a_month_offers_only_days_with_free_slots(house: House) -> None:
 async def test_a_month_that_cannot_be_booked_gives_the_nearest_that_can(house: House) -> None:
     expert, contact = await house.expert(), await house.contact()
     for year, month, shown in ((1999, 1, 11), (9999, 12, 12)):
-        view = await house.appointments.month(
-            "patents", expert, year, month, zone=HONG_KONG, contact_id=contact
-        )
+        view = await house.appointments.month("patents", expert, year, month, zone=HONG_KONG, contact_id=contact)
         assert view.month == date(2026, shown, 1)
     for day in (date.min, date.max):
         assert await house.appointments.day("patents", expert, day, zone=HONG_KONG, contact_id=contact) == ()
@@ -111,9 +110,7 @@ async def test_any_expert_offers_what_one_of_them_has_free(house: House) -> None
     await house.expert(hours=late)
     other_topic = await house.expert(topics=("licensing",))
     contact = await house.contact()
-    tuesday = await house.appointments.day(
-        "patents", None, date(2026, 11, 24), zone=HONG_KONG, contact_id=contact
-    )
+    tuesday = await house.appointments.day("patents", None, date(2026, 11, 24), zone=HONG_KONG, contact_id=contact)
     assert tuesday == (TEN - HOUR, TEN - HALF, TEN)
     assert isinstance(await house.try_hold(contact, other_topic, TEN), Taken)
 
@@ -158,9 +155,7 @@ def _drafts() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-@settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(draft=_drafts(), choices=st.lists(st.integers(0, 10**6), min_size=2, max_size=4))
 async def test_what_is_listed_can_be_booked_and_nothing_else(
     db: Database, draft: dict[str, Any], choices: list[int]
@@ -171,9 +166,9 @@ async def test_what_is_listed_can_be_booked_and_nothing_else(
         if listed := await _listed(house, expert, contact):
             await house.book(await house.contact(), expert, listed[choice % len(listed)])
     listed = await _listed(house, expert, contact)
-    for start in listed[:12]:
+    for start in listed[::7]:
         assert isinstance(await house.try_hold(contact, expert, start), Held)
-    tens = [START + n * timedelta(minutes=10) for n in range(0, 7 * 144, 41)]
+    tens = [START + n * timedelta(minutes=10) for n in range(0, 7 * 144, 67)]
     for start in tens:
         held = await house.try_hold(contact, expert, start)
         assert isinstance(held, Held) == (start in listed)
@@ -262,7 +257,8 @@ async def test_a_stale_button_cannot_book_what_is_not_offered(house: House) -> N
     beyond = START + 45 * DAY
     for start, reason in ((START, Reason.NOTICE), (START - DAY, Reason.PAST), (beyond, Reason.BEYOND_WINDOW)):
         taken = await house.try_hold(contact, expert, start)
-        assert isinstance(taken, Taken) and taken.reason is reason
+        assert isinstance(taken, Taken)
+        assert taken.reason is reason
     assert isinstance(await house.try_hold(contact, expert + 99), Taken)
     assert isinstance(await house.try_hold(contact, expert, topic="licensing"), Taken)
     assert await house.rows() == []
@@ -284,11 +280,13 @@ async def test_a_person_who_fills_in_keeps_the_hold_but_not_for_ever(house: Hous
     for after, expires in ((14, 29), (14, 43), (14, 45)):
         house.clock.advance(after * minute)
         filled = await house.appointments.fill(hold.id, contact, question="?")
-        assert isinstance(filled, HoldView) and filled.expires_at == START + expires * minute
+        assert isinstance(filled, HoldView)
+        assert filled.expires_at == START + expires * minute
     house.clock.advance(3 * minute)
     lapsed = await house.appointments.fill(hold.id, contact, name="Too late")
     assert isinstance(lapsed, Expired)
-    assert lapsed.hold is not None and lapsed.hold.name == "Too late"
+    assert lapsed.hold is not None
+    assert lapsed.hold.name == "Too late"
 
 
 async def test_a_hold_that_lapsed_a_moment_ago_comes_back_while_its_slot_is_free(house: House) -> None:
@@ -297,7 +295,8 @@ async def test_a_hold_that_lapsed_a_moment_ago_comes_back_while_its_slot_is_free
     house.clock.advance(HOLD + timedelta(minutes=5))
     assert await house.appointments.sweep() == 1
     filled = await house.appointments.fill(hold.id, contact, name="Ann")
-    assert isinstance(filled, HoldView) and filled.expires_at == house.clock.now() + HOLD
+    assert isinstance(filled, HoldView)
+    assert filled.expires_at == house.clock.now() + HOLD
     assert isinstance(await house.try_hold(other, expert), Taken)
 
 
@@ -306,9 +305,11 @@ async def test_fields_are_trimmed_cleared_and_limited(house: House) -> None:
     hold = await house.hold(contact, expert)
     fill = house.appointments.fill
     filled = await fill(hold.id, contact, name="  Ann ", company="ACME")
-    assert isinstance(filled, HoldView) and (filled.name, filled.company) == ("Ann", "ACME")
+    assert isinstance(filled, HoldView)
+    assert (filled.name, filled.company) == ("Ann", "ACME")
     filled = await fill(hold.id, contact, company="")
-    assert isinstance(filled, HoldView) and (filled.name, filled.company) == ("Ann", None)
+    assert isinstance(filled, HoldView)
+    assert (filled.name, filled.company) == ("Ann", None)
     for field, limit in LIMITS.items():
         assert isinstance(await fill(hold.id, contact, **{field: "知" * limit}), HoldView)
         assert await fill(hold.id, contact, **{field: "知" * (limit + 1)}) == TooLong(field, limit)
@@ -331,7 +332,8 @@ async def test_nobody_else_fills_in_sees_or_confirms_a_hold(house: House) -> Non
     assert await house.appointments.fill(hold.id, other, name="Eve") == Expired(None)
     assert await house.appointments.confirm(hold.id, other, "en") == Expired(None)
     kept = await house.appointments.held(hold.id, holder)
-    assert kept is not None and kept.name is None
+    assert kept is not None
+    assert kept.name is None
 
 
 # Confirming
@@ -433,7 +435,8 @@ async def test_moving_onto_an_overlap_with_oneself_works(house: House) -> None:
     )
     assert TEN + HALF in shown
     moved = await house.appointments.move(view.id, client, view.version, TEN + HALF)
-    assert isinstance(moved, Moved) and moved.appointment.start == TEN + HALF
+    assert isinstance(moved, Moved)
+    assert moved.appointment.start == TEN + HALF
 
 
 async def test_moving_onto_somebody_elses_time_is_refused_and_changes_nothing(house: House) -> None:
@@ -441,7 +444,9 @@ async def test_moving_onto_somebody_elses_time_is_refused_and_changes_nothing(ho
     view = await house.book(client, expert)
     await house.book(other, expert, TEN + HOUR)
     taken = await house.appointments.move(view.id, client, view.version, TEN + HALF)
-    assert isinstance(taken, Taken) and taken.reason is Reason.BUSY and TEN - HALF in taken.alternatives
+    assert isinstance(taken, Taken)
+    assert taken.reason is Reason.BUSY
+    assert TEN - HALF in taken.alternatives
     assert await house.appointments.view(view.id, client) == view
 
 
@@ -584,7 +589,8 @@ async def test_the_calendar_file_is_to_be_had_at_any_time(house: House) -> None:
     say = texts().translator("en", "Europe/London")
     for contact, summary in ((client, "Ada <Wong>: Patents"), (adviser, "Advice for a client")):
         file = await house.appointments.calendar_file(view.id, contact, say)
-        assert file is not None and file.name == f"appointment-{view.id}.ics"
+        assert file is not None
+        assert file.name == f"appointment-{view.id}.ics"
         assert read_calendar(file.data).vevent.summary.value.startswith(summary)
 
 
@@ -624,28 +630,26 @@ async def test_an_expert_who_was_replaced_hears_no_more(house: House) -> None:
     assert not await house.appointments.link_expert(expert + 99, new)
 
 
-@pytest.mark.parametrize("locale", LOCALES)
-async def test_every_message_passes_the_strict_parser_and_fits_under_its_file(
-    house: House, locale: str
-) -> None:
+async def test_every_message_passes_the_strict_parser_and_fits_under_its_file(house: House) -> None:
     client, adviser = await house.contact(), await house.contact()
-    long_place = {locale: "<b>&" * 100}
-    view = await _a_wordy_booking(house, client, await house.expert(adviser, meeting_info=long_place))
-    rows = await house.owed()
+    place = dict.fromkeys(LOCALES, "<b>&" * 100)
+    view = await _a_wordy_booking(house, client, await house.expert(adviser, meeting_info=place))
+    messages = await _all_messages(house)
     await house.appointments.move(view.id, client, view.version, TEN + DAY)
-    rows += [row for row in await house.owed() if row.kind == "appointment.moved"]
-    messages = []
-    for row in rows:
-        if await house.wanted(row):
-            messages.append(await house.read(row, locale))
-    await house.appointments.cancel(view.id, adviser, 3)
-    messages += [await house.read(row, locale) for row in await house.owed()]
-    assert len(messages) == 4
+    messages += await _all_messages(house)
+    await house.appointments.cancel(view.id, adviser, view.version + 1)
+    messages += await _all_messages(house)
+    assert len(messages) == (4 + 6 + 2) * len(LOCALES)
     for message in messages:
         text = parse(message.html).text
         assert units(text) <= CAPTION_LIMIT
         assert "UTC+8" in text
-        assert all(len(button.action.encode()) <= 64 for row in message.buttons for button in row if button.action)
+        actions = [button.action for row in message.buttons for button in row]
+        assert all(action is not None and len(action.encode()) <= 64 for action in actions)
+
+
+async def _all_messages(house: House) -> list[Message]:
+    return [await house.read(row, locale) for row in await house.owed() for locale in LOCALES]
 
 
 async def _a_wordy_booking(house: House, client: int, expert: int) -> Any:
@@ -674,7 +678,8 @@ async def test_an_appointment_page_shows_everything(house: House) -> None:
     say = texts().translator("en", "Europe/London")
     html = say.page("appointments/appointment.html", a=view, role="owner", topic="Patents")
     text = parse(html).text
-    assert view.question is not None and view.question in text
+    assert view.question is not None
+    assert view.question in text
     assert "02:00–03:00 (London, UTC+0)" in text
 
 
@@ -708,7 +713,8 @@ async def test_any_expert_is_whoever_has_least_ahead(house: House) -> None:
     chosen = [(await house.book(client, None, TEN)).expert.id for client in clients[1:3]]
     assert chosen == [ben, ada]
     taken = await house.try_hold(clients[3], None, TEN)
-    assert isinstance(taken, Taken) and taken.alternatives
+    assert isinstance(taken, Taken)
+    assert taken.alternatives
     again = await house.book(clients[3], None, TEN + 2 * HOUR)
     assert (again.expert.id, again.any_expert) == (ben, True)
 
@@ -726,7 +732,8 @@ async def test_a_full_day_takes_no_more_until_one_is_cancelled(house: House) -> 
     first = await house.book(clients[0], expert, TEN)
     await house.book(clients[1], expert, TEN + 2 * HOUR)
     taken = await house.try_hold(clients[2], expert, TEN + 4 * HOUR)
-    assert isinstance(taken, Taken) and taken.reason is Reason.DAY_FULL
+    assert isinstance(taken, Taken)
+    assert taken.reason is Reason.DAY_FULL
     await house.appointments.cancel(first.id, clients[0], first.version)
     assert isinstance(await house.try_hold(clients[2], expert, TEN + 4 * HOUR), Held)
 
@@ -757,20 +764,17 @@ async def test_the_sweep_gives_lapsed_holds_back_and_forgets_what_was_typed(hous
 # The database's own word
 
 
-@pytest.mark.parametrize(
-    ("start", "minutes", "fits"),
-    [(0, 60, False), (30, 5, False), (-30, 31, False), (-30, 120, False), (60, 30, True), (-30, 30, True)],
-)
-async def test_the_database_itself_refuses_overlaps(
-    house: House, start: int, minutes: int, fits: bool
-) -> None:
+async def test_the_database_itself_refuses_overlaps(house: House) -> None:
     ada, ben, client = await house.expert(), await house.expert(), await house.contact()
     await house.book(client, ada)
-    begins = TEN + timedelta(minutes=start)
-    ends = begins + timedelta(minutes=minutes)
-    assert await _inserted(house, expert_id=ada, starts_at=begins, ends_at=ends) == fits
-    assert await _inserted(house, expert_id=ben, starts_at=begins, ends_at=ends)
-    assert await _inserted(house, expert_id=ada, starts_at=begins, ends_at=ends, status="expired")
+    refused = [(0, 60), (30, 35), (-30, 1), (-30, 90), (59, 200)]
+    for begin, end in refused:
+        times = {"starts_at": TEN + timedelta(minutes=begin), "ends_at": TEN + timedelta(minutes=end)}
+        assert not await _inserted(house, expert_id=ada, **times)
+        assert await _inserted(house, expert_id=ada, status="expired", **times)
+    assert await _inserted(house, expert_id=ben, starts_at=TEN, ends_at=TEN + HOUR)
+    assert await _inserted(house, expert_id=ada, starts_at=TEN + HOUR, ends_at=TEN + 2 * HOUR)
+    assert await _inserted(house, expert_id=ada, starts_at=TEN - HALF, ends_at=TEN)
 
 
 async def test_the_database_itself_refuses_to_move_or_revive_onto_an_overlap(house: House) -> None:
@@ -831,11 +835,14 @@ async def _inserted(house: House, **changes: Any) -> bool:
         ({"languages": ()}, "speaks a language"),
     ],
 )
-async def test_an_expert_that_makes_no_sense_is_refused(
-    house: House, change: dict[str, Any], problem: str
-) -> None:
+def test_an_expert_that_makes_no_sense_is_refused(change: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
-        await house.appointments.add_expert(a_draft(**change))
+        check(a_draft(**change))
+
+
+async def test_a_refused_expert_is_not_there(house: House) -> None:
+    with pytest.raises(ValueError, match="no time zone"):
+        await house.appointments.add_expert(a_draft(zone="Mars/Olympus"))
     assert await house.appointments.topics() == ()
 
 
@@ -858,11 +865,11 @@ async def test_samples_load_once_can_be_booked_and_go_without_a_trace(house: Hou
     assert (await house.rows(), await house.owed()) == ([], [])
 
 
-async def test_every_sample_is_marked_in_every_language(house: House) -> None:
+def test_every_sample_is_marked_in_every_language() -> None:
     for draft in sample.EXPERTS:
         for text in (draft.name, draft.title):
             assert set(text) == set(LOCALES)
-            assert all(mark in text[locale] for locale, mark in zip(LOCALES, ("(sample)", "示例", "示例")))
+            assert all(("(sample)" if locale == "en" else "示例") in text[locale] for locale in LOCALES)
     assert len({draft.zone for draft in sample.EXPERTS}) == 3
 
 
@@ -884,7 +891,7 @@ async def test_erasing_cancels_what_is_ahead_tells_the_expert_and_leaves_no_name
     await house.hold(client, expert, TEN + 2 * DAY)
     await _erase(house, client)
     rows = {row.id: row for row in await house.rows()}
-    assert {id: row.status for id, row in rows.items()} == {past.id: "confirmed", ahead: "cancelled"}
+    assert {number: row.status for number, row in rows.items()} == {past.id: "confirmed", ahead: "cancelled"}
     for row in rows.values():
         assert not any((row.contact_id, row.name, row.company, row.contact_details, row.question, row.locale))
     message = await house.message_to(adviser, "appointment.cancelled")
@@ -898,7 +905,8 @@ async def test_erasing_an_expert_leaves_the_clients_their_appointments(house: Ho
     view = await house.book(client, await house.expert(adviser))
     await _erase(house, adviser)
     kept = await house.appointments.view(view.id, client)
-    assert kept is not None and (kept.status, kept.expert_contact_id) == ("confirmed", None)
+    assert kept is not None
+    assert (kept.status, kept.expert_contact_id) == ("confirmed", None)
     assert isinstance(await house.appointments.cancel(view.id, client, view.version), Cancelled)
 
 
@@ -911,7 +919,7 @@ async def _a_wordy_booking_at(house: House, client: int, expert: int, start: dat
 
 async def _erase(house: House, contact: int) -> None:
     contacts = Contacts(house.db, house.clock, HONG_KONG)
-    owners = [house.appointments, Consents(house.clock), contacts]
+    owners: list[PersonalData] = [house.appointments, Consents(house.clock), contacts]
     await Privacy(house.db, house.clock, owners).erase(contact)
     async with house.db.read() as tx:
         assert (await tx.execute(select(Contact.id).where(Contact.id == contact))).first() is None
