@@ -23,6 +23,8 @@ TAGS: Final = frozenset({"b", "i", "u", "s", "a", "code", "pre", "blockquote"})
 _RULE: Final = "⸻"
 _INDENT: Final = "   "
 _CHINESE = re.compile("[\u3000-\u303f\u3400-\u9fff\uff00-\uffef“”‘’…—]")
+_SAYS_SOMETHING = re.compile(r"^[^\s<&]|>[^\s<&]")
+"""A letter right at the start or behind a tag: no closer look is needed to know that a text is not empty."""
 _MARK: Final = "\u2e32"
 _BESIDE_CHINESE = re.compile(f"(?<={_CHINESE.pattern})([*_~]+)|([*_~]+)(?={_CHINESE.pattern})")
 
@@ -45,6 +47,8 @@ def split(html: str, limit: int = MAX_MESSAGE) -> list[str]:
     if limit < 1:
         msg = f"a part must hold at least one character, not {limit}"
         raise ValueError(msg)
+    if len(html) <= limit and _SAYS_SOMETHING.search(html):
+        return [html]
     parts = [part for part in _parts(list(_pieces(html)), limit) if plain(part).strip()]
     return parts or [escape(plain(html)[:limit], quote=False)]
 
