@@ -359,6 +359,32 @@ async def test_a_sender_frozen_during_its_send_marks_nothing_after_its_lease(wor
     assert len(world.channel.delivered) == 2
 
 
+async def test_a_sender_frozen_during_its_send_does_not_mark_the_send_of_another(world: World) -> None:
+    await world.owe(await a_contact(world.db))
+    other, repeated, may_end = world.a_sender("two"), asyncio.Event(), asyncio.Event()
+
+    async def answer(chat: ChatRef, message: Message) -> Outcome:
+        if len(world.channel.calls) == 2:
+            repeated.set()
+            await may_end.wait()
+            return SENT
+        await world.leases_run_out()
+        await other.reap()
+        world.clock.advance(timedelta(seconds=60))
+        group.create_task(other.tick())
+        await repeated.wait()
+        return Outcome(Result.SENT, message_id=99)
+
+    world.channel.answer = answer
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(world.sender.tick())
+        await repeated.wait()
+        await first
+        assert await world.states() == {"hello": State.STARTED}
+        may_end.set()
+    assert (await world.row()).message_id == 1
+
+
 async def test_a_sender_never_takes_back_what_it_is_sending_itself(world: World) -> None:
     """The clock under an embedded database may jump a day ahead."""
     await world.owe(await a_contact(world.db))
