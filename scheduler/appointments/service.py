@@ -592,7 +592,8 @@ async def _drop(tx: Tx, now: datetime, which: ColumnElement[bool]) -> None:
 async def _change(tx: Tx, row: Row[Any], now: datetime, **values: Any) -> None:
     """Change the row as it was read under its expert's lock."""
     same = update(Appointment).where(Appointment.id == row.id, Appointment.version == row.version)
-    await tx.execute(same.values(changed_at=now, **values))
+    changed = await tx.execute(same.values(changed_at=now, **values))
+    assert changed.rowcount == 1, "nobody else changes it under this lock"
 
 
 async def _details(tx: Tx, contact_id: int, topic: str) -> dict[str, str | None]:
