@@ -1,0 +1,1 @@
+"""kill -9 of real processes at any moment: what was accepted is worked off, once, in order."""

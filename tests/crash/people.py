@@ -1,0 +1,80 @@
+"""People who use the web chat over plain HTTP, and who do not give up when a server is gone."""
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from typing import Any, Self
+
+import httpx
+
+from tests.e2e.server import Server
+from tests.machine import Seen, seen
+
+PATIENCE = 90.0
+RETRY_AFTER = 0.05
+
+
+class Person:
+    """One visitor. `servers` are tried in turn; what gets no answer is sent again under the same key."""
+
+    def __init__(self, name: str, servers: Sequence[Server]) -> None:
+        self.name = name
+        self._servers = itertools.cycle(servers)
+        self._server = next(self._servers)
+        self._http = httpx.AsyncClient(timeout=10.0, limits=httpx.Limits(max_keepalive_connections=0))
+        self._keys = (f"{name}-{number}" for number in itertools.count(1))
+
+    async def __aenter__(self) -> Self:
+        await self._insist("GET", "/")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    async def says(self, text: str) -> None:
+        """Until the server has accepted it."""
+        answer = await self._send({"type": "message", "key": next(self._keys), "text": text})
+        assert answer["type"] == "accepted", answer
+
+    async def presses(self, label: str) -> None:
+        """The newest button with that in its label, until the press is answered."""
+        message = next(m for m in reversed(await self.page()) if any(label in text for text in m.labels()))
+        frame = {"type": "press", "key": next(self._keys), "message_id": message.id, "data": message.data_of(label)}
+        await self._send(frame)
+
+    async def page(self) -> list[Seen]:
+        """All messages, oldest first."""
+        answer = await self._insist("GET", "/chat/changes?since=0")
+        return [seen(message) for message in answer.json()["messages"]]
+
+    async def heard(self) -> list[str]:
+        """What the bot said, oldest first."""
+        return [message.text for message in await self.page() if message.by == "bot"]
+
+    async def hears(self, text: str) -> Seen:
+        """Wait until the bot has said that."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                for message in reversed(await self.page()):
+                    if message.by == "bot" and text in message.text:
+                        return message
+                await asyncio.sleep(RETRY_AFTER)
+
+    async def _send(self, frame: dict[str, Any]) -> dict[str, Any]:
+        answer = await self._insist("POST", "/chat/send", json=frame)
+        return dict(answer.json())
+
+    async def _insist(self, method: str, path: str, **options: Any) -> httpx.Response:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                server = self._server
+                headers = {"Origin": server.address}
+                try:
+                    answer = await self._http.request(method, server.address + path, headers=headers, **options)
+                    if answer.status_code == httpx.codes.OK:
+                        return answer
+                except httpx.TransportError:
+                    pass
+                self._server = next(self._servers)
+                await asyncio.sleep(RETRY_AFTER)
+

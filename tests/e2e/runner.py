@@ -1,0 +1,75 @@
+"""The command line of `run_bot.py` with a clock that tests move: `python -m tests.e2e.runner [--fresh] [verb ...]`.
+
+Settings come from the environment as ever. In the data folder, `clock` holds the seconds to add to the system's clock,
+and while a file `hold` exists no update is worked off. `--fresh` migrates and loads the sample data first, as
+`make run` does.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import bot.inbox
+from bot.clock import Clock
+from bot.inbox import Accepted
+from bot.settings import Settings
+from handlers.app import App
+from handlers.cli import run
+from handlers.services import Core
+from run_bot import build, build_core
+
+CLOCK, HOLD = "clock", "hold"
+LOOK_EVERY = 0.01
+INBOX_LEASE, OUTBOX_LEASE = "TEST_INBOX_LEASE", "TEST_OUTBOX_LEASE"
+"""Environment: seconds that the work of a dead process rests, where a test cannot wait as long as an operator."""
+
+
+class FileClock:
+    """The system's clock plus the seconds in a file, looked up each time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def now(self) -> datetime:
+        offset = float(self._path.read_text()) if self._path.exists() else 0.0
+        return datetime.now(UTC) + timedelta(seconds=offset)
+
+
+class Gate:
+    """Lets no update through while the file exists."""
+
+    def __init__(self, handle: Callable[[Accepted], Awaitable[None]], path: Path) -> None:
+        self._handle = handle
+        self._path = path
+
+    async def __call__(self, accepted: Accepted) -> None:
+        while self._path.exists():
+            await asyncio.sleep(LOOK_EVERY)
+        await self._handle(accepted)
+
+
+def core_with_movable_clock(settings: Settings, clock: Clock) -> Core:
+    bot.inbox.LEASE_SECONDS = float(os.environ.get(INBOX_LEASE, bot.inbox.LEASE_SECONDS))
+    return build_core(settings, FileClock(settings.data_dir / CLOCK))
+
+
+def app_with_gate(core: Core) -> App:
+    app = build(core)
+    core.inbox.handle = Gate(core.inbox.handle, core.settings.data_dir / HOLD)
+    return app
+
+
+def main(arguments: list[str]) -> int:
+    if arguments[:1] == ["--fresh"]:
+        arguments = arguments[1:]
+        for verb in (["migrate"], ["sample", "load"]):
+            if code := run(verb, core_with_movable_clock, app_with_gate):
+                return code
+    return run(arguments, core_with_movable_clock, app_with_gate)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
