@@ -454,7 +454,12 @@ async def test_a_channel_that_raises_leaves_the_row_in_doubt(world: World) -> No
 async def test_a_refused_connection_is_tried_again_ever_more_slowly(world: World) -> None:
     await world.owe(await a_contact(world.db), life=timedelta(days=1))
     world.channel.outcomes = [FAILED] * 10
-    waits = []
+    waits, seen = [], set()
+
+    async def look(owed: Owed) -> None:
+        seen.add(owed.due_at)
+
+    world.wishes.checked = look
     while (row := await world.row()).state == State.PENDING:
         waits.append((row.due_at - world.clock.now()).total_seconds())
         world.clock.set(row.due_at)
@@ -462,6 +467,7 @@ async def test_a_refused_connection_is_tried_again_ever_more_slowly(world: World
     assert waits == [0, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
     assert (row.state, row.in_doubt, row.planned_at) == (State.SENT, False, START)
     assert len(world.channel.delivered) == 1
+    assert seen == {START}, "a kind sees when its message was owed, not when it is tried again"
 
 
 @pytest.mark.parametrize("outcome", [FAILED, UNPROVEN])
