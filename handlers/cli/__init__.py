@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _known(error: Exception) -> str | None:
 
     if isinstance(error, SettingsError):
         return str(error)
-    named = {"LibraryError", "CannotServe", "NotReady"}
+    named = {"LibraryError", "CannotServe", "NotReady", "BadFile"}
     return str(error) if type(error).__name__ in named else None
 
 
@@ -91,10 +92,18 @@ def _parser() -> argparse.ArgumentParser:
     invite = verb("invite", "print a one-time link that makes whoever follows it a member of staff")
     invite.add_argument("--role", required=True, choices=["admin", "expert", "curator"])
     invite.add_argument("--expert", type=int, help="with --role expert: the number of the expert they are")
+    _add_experts(verb("experts", "list, load or retire the experts who can be booked"))
     sample = verb("sample", "load or purge the sample experts and events")
     sample.add_argument("sample", choices=["load", "purge"])
     _add_knowledge(verb("knowledge", "check, ask and measure the knowledge base"))
     return parser
+
+
+def _add_experts(parser: argparse.ArgumentParser) -> None:
+    actions: Any = parser.add_subparsers(dest="experts", metavar="action", required=True)
+    actions.add_parser("list", help="who can be booked, with their numbers")
+    actions.add_parser("load", help="add the experts of a YAML file").add_argument("file", type=Path)
+    actions.add_parser("retire", help="take one off the list").add_argument("number", type=int)
 
 
 def _add_knowledge(parser: argparse.ArgumentParser) -> None:

@@ -4,10 +4,17 @@ import argparse
 import fcntl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from bot.storage.migrate import is_current, migrate
+from bot.texts import catalogue
+from handlers.cli.experts import experts
 from handlers.services import Core
+from knowledge import library
+from knowledge.check import check as check_knowledge
 
 if TYPE_CHECKING:
     from handlers.app import App
@@ -64,7 +71,7 @@ async def bring_up_to_date(core: Core, options: argparse.Namespace) -> int:
 async def invite(core: Core, options: argparse.Namespace) -> int:
     expert = options.expert
     if expert is not None and await core.services.appointments.expert(expert) is None:
-        raise NotReady(f"there is no expert number {expert}; run: python run_bot.py check")
+        raise NotReady(f"there is no expert number {expert}; run: python run_bot.py experts list")
     token = await core.services.invitations.create(options.role, expert)
     settings = core.settings
     address = settings.public_url or f"http://{settings.web_host}:{settings.web_port}"
@@ -86,8 +93,33 @@ async def sample(core: Core, options: argparse.Namespace) -> int:
     return 0
 
 
+async def check(core: Core, options: argparse.Namespace) -> int:
+    """Settings were read or we would not be here; the rest is looked at in turn."""
+    problems = [*await _database_problems(core), *_knowledge_problems(), *catalogue.problems()]
+    print("\n".join(problems) or "all is well")
+    return 1 if problems else 0
+
+
+async def _database_problems(core: Core) -> list[str]:
+    try:
+        await _fit_to_serve(core)
+    except NotReady as problem:
+        return [str(problem)]
+    except (SQLAlchemyError, OSError) as error:
+        address = core.db.url.render_as_string(hide_password=True)
+        return [f"{address}: cannot be used ({type(error).__name__}); set CIPO_DATABASE_URL"]
+    return []
+
+
+def _knowledge_problems() -> list[str]:
+    found = check_knowledge(library.SHIPPED, datetime.now(UTC).date())
+    return [f"{finding.place}: {finding.message}" for finding in found if finding.level == "error"]
+
+
 VERBS: Mapping[str, Verb] = {
     "migrate": bring_up_to_date,
     "invite": invite,
     "sample": sample,
+    "experts": experts,
+    "check": check,
 }

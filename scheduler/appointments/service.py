@@ -476,6 +476,20 @@ class Appointments:
             await audit(tx, None, "expert.added", f"expert:{expert_id}", {}, self._clock.now())
         return expert_id
 
+    async def roster(self) -> tuple[ExpertCard, ...]:
+        """Everybody who can be booked, by number."""
+        async with self._db.read() as tx:
+            return tuple(offer.card for offer in await offers(tx))
+
+    async def retire_expert(self, expert_id: int) -> bool:
+        """No new appointments with this expert; those booked stay. False for an unknown expert."""
+        retired = update(Expert).where(Expert.id == expert_id).values(active=False)
+        async with self._db.write() as tx:
+            if (await tx.execute(retired.returning(Expert.id))).first() is None:
+                return False
+            await audit(tx, None, "expert.retired", f"expert:{expert_id}", {}, self._clock.now())
+        return True
+
     async def link_expert(self, expert_id: int, contact_id: int) -> bool:
         """From now on the contact is told what is booked with this expert; False for an unknown expert.
 
