@@ -72,7 +72,8 @@ def _list(mine: Mine, say: Translator) -> Message:
         more=len(mine.upcoming) - len(upcoming) + len(mine.as_expert) - len(as_expert),
         topic_of=lambda view: topic_name(say, view.topic),
     )
-    each = tuple((_open(view, say),) for view in dict.fromkeys((*upcoming, *as_expert, *mine.recent)))
+    once = {view.id: view for view in (*upcoming, *as_expert, *mine.recent)}
+    each = tuple((_open(view, say),) for view in once.values())
     book = Button(say.plain("Book an expert"), StartBooking(None))
     return Message(html, (*each, (book, Button(say.plain("Main menu"), GoHome()))))
 
