@@ -126,7 +126,8 @@ async def test_an_event_that_is_over_moves_to_the_past(chat: Machine, clock: Mov
     clock.set(STARTS + timedelta(days=1))
     visitor = await chat.visitor()
     assert "IP for growth" not in (await visitor.says("/events")).text
-    await visitor.presses("Past events")
+    past = await visitor.presses("Past events")
+    assert "\nThu 10 Dec 2026 · Cyberport" in past.text
     assert "This event is over." in (await visitor.presses("IP for growth")).text
 
 
@@ -207,6 +208,11 @@ async def test_giving_up_a_seat_asks_once(chat: Machine) -> None:
     assert "given back" in visitor.toasts[-1]
     await visitor.presses("old", await offered(visitor, UnregisterFromEvent(event.id, True)))
     assert visitor.toasts[-1] == "You have no seat at this event."
+    asked = await visitor.presses(
+        "old", await offered(visitor, UnregisterFromEvent(event.id, False))
+    )
+    assert "Give up your seat?" not in asked.text
+    assert "Register" in asked.labels()
 
 
 @pytest.mark.parametrize("state", ["cancelled", "begun", "over"])

@@ -103,6 +103,7 @@ async def test_an_admin_announces_an_event_in_chat(chat: Machine) -> None:
         datetime(2026, 12, 10, 9, 30), datetime(2026, 12, 10, 17), HONG_KONG
     )
     assert "A new forum has been announced" in (await follower.last()).text
+    assert "confirm with the button" not in (await admin.says("What is a CIPO?")).text
 
 
 async def test_what_is_not_needed_can_be_left_out(chat: Machine) -> None:
