@@ -13,7 +13,7 @@ A transcript is Markdown that anybody can read. Lines that are played:
     **Cy** speaks: zh-Hant
 
 `…` stands for any text. A **Bot** line matches a message that came or changed since that person's last act, in order;
-**Buttons** names labels that the message just matched has. Everything else is prose.
+**Buttons** names labels that the message just matched has, **File** its document or that of a later one. Everything else is prose.
 """
 
 import re
@@ -95,8 +95,8 @@ class Play:
                 toasts = self._actors[name].talker.toasts
                 assert toasts and _fits(text, toasts[-1]), f"notices: {toasts}"
             case "File", ["to", name]:
-                fresh = self._actors[name].fresh
-                assert any(m.document == text for m in fresh), [m.document for m in fresh]
+                shown = [m.document for m in (self._matched, *self._actors[name].fresh) if m]
+                assert text in shown, f"files: {shown}"
             case "Time", ["passes"]:
                 await self._pass(text)
             case "Staff", [name, "is"]:
