@@ -54,9 +54,9 @@ def _run(options: argparse.Namespace, build_core: "BuildCore", build: "Build") -
 async def _with_core(options: argparse.Namespace, core: "Core", build: "Build") -> int:
     from handlers.cli import verbs
 
-    if options.verb == "serve":
-        return await verbs.serve(core, build)
     try:
+        if options.verb == "serve":
+            return await verbs.serve(core, build)
         return await verbs.VERBS[options.verb](core, options)
     finally:
         await core.close()

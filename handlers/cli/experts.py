@@ -83,7 +83,7 @@ def _value(name: str, value: Any) -> Any:
     if name in ("languages", "topics"):
         return tuple(str(each) for each in value)
     if name == "hours":
-        return {WEEKDAYS[str(day)[:3].lower()]: _windows(windows) for day, windows in value.items()}
+        return {_weekday(str(day)): _windows(windows) for day, windows in value.items()}
     if name == "overrides":
         return {_day(day): _windows(windows) for day, windows in value.items()}
     return value
@@ -91,6 +91,12 @@ def _value(name: str, value: Any) -> Any:
 
 def _localized(value: Any) -> Localized:
     return dict(value) if isinstance(value, Mapping) else {"en": str(value)}
+
+
+def _weekday(name: str) -> int:
+    if name not in WEEKDAYS:
+        raise ValueError(f"{name!r} is no weekday; write {', '.join(WEEKDAYS)}")
+    return WEEKDAYS[name]
 
 
 def _windows(windows: Any) -> tuple[Minutes, ...]:

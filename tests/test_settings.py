@@ -1,0 +1,71 @@
+"""Settings: wrong ones stop the start with one line, the secret key is the owner's alone, the example is up to date."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from bot.settings import Settings, SettingsError, env_example, load
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("CIPO_WEB_PORT", "eighty", "integer"),
+        ("CIPO_WEB_PORT", "70000", "65535"),
+        ("CIPO_DATABASE_URL", "mysql://root@localhost/x", "postgresql:// or sqlite:///"),
+        ("CIPO_PUBLIC_URL", "advisor.example.org", "must be an address"),
+        ("CIPO_TELEGRAM_TOKEN", "secret", "@BotFather"),
+        ("CIPO_DEFAULT_ZONE", "Hongkong time", "IANA"),
+        ("CIPO_SECRET_KEY", "short", "32"),
+        ("CIPO_APPOINTMENT_REMINDERS", "[1]", "greater than or equal to 5"),
+        ("CIPO_OPERATOR__FEE", "free", "Extra inputs"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_it_and_the_mend(
+    name: str, value: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as refused:
+        load(_env_file=None)
+    line = str(refused.value)
+    assert line.startswith(name)
+    assert reason in line
+    assert ".env" in line
+    assert "\n" not in line
+
+
+def test_the_secret_key_is_made_once_and_readable_by_the_owner_alone(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, data_dir=tmp_path / "new")
+    key = settings.signing_key()
+    assert len(key) >= 32
+    assert settings.signing_key() == key
+    mode = (tmp_path / "new" / "secret.key").stat().st_mode
+    assert stat.S_IMODE(mode) == 0o600
+
+
+def test_an_empty_key_file_is_not_taken_for_a_key(tmp_path: Path) -> None:
+    (tmp_path / "secret.key").write_text("")
+    with pytest.raises(SettingsError, match="delete it"):
+        Settings(_env_file=None, data_dir=tmp_path).signing_key()
+
+
+def test_real_people_are_expected_with_a_token_or_a_public_address() -> None:
+    assert not Settings(_env_file=None).is_public
+    assert Settings(_env_file=None, telegram_token="123456:abc").is_public
+    assert Settings(_env_file=None, public_url="https://advisor.example.org/").is_public
+
+
+def test_the_example_names_every_setting_as_the_class_has_it() -> None:
+    assert (ROOT / ".env.example").read_text(encoding="utf-8") == env_example()
+
+
+def test_an_operator_fact_is_one_text_or_one_a_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CIPO_OPERATOR__VENUE", "Futian")
+    monkeypatch.setenv("CIPO_OPERATOR__EVENT_FEE", json.dumps({"en": "Free.", "zh-Hans": "免费。"}))
+    operator = load(_env_file=None).operator
+    assert operator.venue == "Futian"
+    assert operator.event_fee == {"en": "Free.", "zh-Hans": "免费。"}
