@@ -8,7 +8,7 @@ which is harmless: use cases are idempotent and conversation state is replayed (
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -76,13 +76,19 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An update that is safe. `ours` says whether this replica holds the lane, `generation` since when."""
+    """An update that is safe. `ours` says whether this replica holds the lane, `generation` since when.
+
+    `settled` are earlier updates of the lane, marked done in the same transaction. `attempts` counts how often it was
+    begun after somebody had left it behind; None for one that comes straight from its channel.
+    """
 
     id: int
     lane: Lane
     payload: str
     ours: bool = True
     generation: int = 0
+    settled: tuple[int, ...] = ()
+    attempts: int | None = None
 
 
 Handle = Callable[[Accepted], Awaitable[None]]
@@ -92,10 +98,11 @@ class Inbox:
     """`handle` works off one update and does not raise; it is set once, at build.
 
     `replayable` names the bots whose channel drops a repeated send by itself: their updates are marked done together
-    with the next one accepted, or within a tick, as handling one twice shows nobody anything.
+    with the next one accepted, or within a tick, as handling one twice shows nobody anything. But an update is always
+    marked before the next one of its chat begins: handled again after that, it would see a state it never knew.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the composition root hands in one of each
         self,
         db: Database,
         clock: Clock,
@@ -112,21 +119,23 @@ class Inbox:
         self._replayable = frozenset(replayable)
         self._queues: dict[Lane, deque[Accepted]] = {}
         self._owned: dict[Lane, int] = {}
-        self._done: list[int] = []
+        self._done: dict[Lane, list[int]] = {}
+        self._one_suspect = asyncio.Lock()
         self._stopping = False
         self.handle: Handle
 
     async def accept(self, tx: Tx, lane: Lane, key: str, payload: str) -> Accepted | None:
-        """Keep an update, in the caller's transaction; None when it was accepted before. Then `take` it, after commit."""
+        """Keep an update, in the caller's transaction; None when it was accepted before. `take` it after the commit."""
         owner, generation = await self._lease(tx, lane)
         row = {"bot_id": lane.bot_id, "chat_id": lane.chat_id, "key": key, "payload": payload}
         insert = self._db.insert(InboxUpdate).values(**row, accepted_at=self._clock.now(), attempts=0)
         kept = insert.on_conflict_do_nothing(index_elements=["bot_id", "key"]).returning(InboxUpdate.id)
         update_id = (await tx.execute(kept)).scalar_one_or_none()
-        await self._flush(tx)
         if update_id is None:
             return None
-        return Accepted(update_id, lane, payload, owner == self._replica, generation)
+        settled = tuple(self._done.get(lane, ()))
+        await self._mark_done(tx, settled)
+        return Accepted(update_id, lane, payload, owner == self._replica, generation, settled)
 
     async def _lease(self, tx: Tx, lane: Lane) -> tuple[str, int]:
         now, until = database_epoch(), database_epoch() + LEASE_SECONDS
@@ -148,6 +157,7 @@ class Inbox:
 
     def take(self, accepted: Accepted) -> None:
         """Work the update off here, if the lane is ours; call it once its transaction is committed."""
+        self._forget_done(accepted.lane, accepted.settled)
         if not accepted.ours or self._stopping:
             return
         lane = accepted.lane
@@ -170,44 +180,53 @@ class Inbox:
                 self._owned[lane] = generation
             while queue and not self._stopping:
                 with self._in_flight.one():
-                    await self._work(queue[0])
+                    await self._settle(lane)
+                    await self._begin(queue[0])
                 queue.popleft()
         finally:
             del self._queues[lane]
 
     async def _load(self, lane: Lane, queue: deque[Accepted]) -> None:
         """A lane new to this replica may hold updates that another one left: they come first."""
-        mine = {accepted.id for accepted in queue}
-        async with self._db.write() as tx:
+        async with self._db.read() as tx:
             left = await self._open_updates(tx, lane)
-            await self._count_attempts(tx, [each.id for each in left if each.id not in mine])
+        fresh = {accepted.id: accepted for accepted in queue}
         known = {accepted.id for accepted in left}
         later = [accepted for accepted in queue if accepted.id not in known]
         queue.clear()
-        queue.extend([*left, *later])
+        queue.extend([*(fresh.get(each.id, each) for each in left), *later])
 
     async def _open_updates(self, tx: Tx, lane: Lane) -> list[Accepted]:
         is_open = (InboxUpdate.bot_id == lane.bot_id) & (InboxUpdate.chat_id == lane.chat_id)
         rows = select(InboxUpdate.id, InboxUpdate.payload, InboxUpdate.attempts).where(
-            is_open, InboxUpdate.done_at.is_(None), InboxUpdate.id.not_in(self._done)
+            is_open, InboxUpdate.done_at.is_(None), InboxUpdate.id.not_in(self._done.get(lane, []))
         )
         return [
-            Accepted(row.id, lane, row.payload)
+            Accepted(row.id, lane, row.payload, attempts=row.attempts)
             for row in await tx.execute(rows.order_by(InboxUpdate.id))
-            if not await self._given_up(tx, row.id, row.attempts)
         ]
 
-    async def _given_up(self, tx: Tx, update_id: int, attempts: int) -> bool:
-        """An update that was cut off again and again may be what kills the process."""
-        if attempts < MAX_ATTEMPTS:
-            return False
-        log.error("update given up", update_id=update_id, attempts=attempts)
-        await self._mark_done(tx, [update_id])
-        return True
+    async def _begin(self, accepted: Accepted) -> None:
+        """Work an update off. One that was cut off again and again may be what kills the process.
 
-    async def _count_attempts(self, tx: Tx, ids: Sequence[int]) -> None:
-        if ids:
-            again = update(InboxUpdate).where(InboxUpdate.id.in_(ids))
+        So it is counted as it begins, and suspects begin one at a time: whoever is cut off beside them is not blamed.
+        """
+        if accepted.attempts is None:
+            await self._work(accepted)
+        elif accepted.attempts >= MAX_ATTEMPTS:
+            log.error("update given up", update_id=accepted.id, attempts=accepted.attempts)
+            self._done.setdefault(accepted.lane, []).append(accepted.id)
+        elif accepted.attempts:
+            async with self._one_suspect:
+                await self._count_attempt(accepted.id)
+                await self._work(accepted)
+        else:
+            await self._count_attempt(accepted.id)
+            await self._work(accepted)
+
+    async def _count_attempt(self, update_id: int) -> None:
+        async with self._db.write() as tx:
+            again = update(InboxUpdate).where(InboxUpdate.id == update_id)
             await tx.execute(again.values(attempts=InboxUpdate.attempts + 1))
 
     async def _work(self, accepted: Accepted) -> None:
@@ -216,28 +235,37 @@ class Inbox:
                 await self.handle(accepted)
         except Exception:
             log.exception("update failed", update_id=accepted.id)
-        self._done.append(accepted.id)
+        self._done.setdefault(accepted.lane, []).append(accepted.id)
         if accepted.lane.bot_id not in self._replayable:
-            await self.flush()
+            await self._settle(accepted.lane)
 
     async def flush(self) -> None:
         """Mark what was worked off as done."""
-        if self._done:
-            async with self._db.write() as tx:
-                await self._flush(tx)
+        await self._mark({lane: tuple(ids) for lane, ids in self._done.items()})
 
-    async def _flush(self, tx: Tx) -> None:
-        if self._done:
-            done, self._done = self._done, []
-            try:
-                await self._mark_done(tx, done)
-            except BaseException:
-                self._done.extend(done)
-                raise
+    async def _settle(self, lane: Lane) -> None:
+        await self._mark({lane: tuple(self._done.get(lane, ()))})
+
+    async def _mark(self, done: Mapping[Lane, Sequence[int]]) -> None:
+        ids = [update_id for each in done.values() for update_id in each]
+        if not ids:
+            return
+        async with self._db.write() as tx:
+            await self._mark_done(tx, ids)
+        for lane, marked in done.items():
+            self._forget_done(lane, marked)
 
     async def _mark_done(self, tx: Tx, ids: Sequence[int]) -> None:
-        marked = update(InboxUpdate).where(InboxUpdate.id.in_(bindparam("ids", expanding=True)))
-        await tx.execute(marked.values(done_at=self._clock.now()), {"ids": ids})
+        if ids:
+            marked = update(InboxUpdate).where(InboxUpdate.id.in_(bindparam("ids", expanding=True)))
+            await tx.execute(marked.values(done_at=self._clock.now()), {"ids": list(ids)})
+
+    def _forget_done(self, lane: Lane, marked: Sequence[int]) -> None:
+        left = [update_id for update_id in self._done.get(lane, ()) if update_id not in marked]
+        if left:
+            self._done[lane] = left
+        else:
+            self._done.pop(lane, None)
 
     async def tick(self) -> None:
         """Renew the leases in use, and take up what other replicas accepted for our lanes or left behind."""
@@ -288,6 +316,4 @@ class Inbox:
     async def forget_chat(self, tx: Tx, lane: Lane) -> None:
         """Blank what a chat sent, as its owner wants to be forgotten; the keys stay against repeats."""
         mine = (InboxUpdate.bot_id == lane.bot_id) & (InboxUpdate.chat_id == lane.chat_id)
-        await tx.execute(
-            update(InboxUpdate).where(mine, InboxUpdate.done_at.is_not(None)).values(payload="")
-        )
+        await tx.execute(update(InboxUpdate).where(mine, InboxUpdate.done_at.is_not(None)).values(payload=""))

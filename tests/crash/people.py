@@ -2,7 +2,8 @@
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import httpx
@@ -37,8 +38,8 @@ class Person:
         assert answer["type"] == "accepted", answer
 
     async def presses(self, label: str) -> None:
-        """The newest button with that in its label, until the press is answered."""
-        message = next(m for m in reversed(await self.page()) if any(label in text for text in m.labels()))
+        """The newest button with that in its label, as soon as it is there, until the press is answered."""
+        message = await self._sees(lambda m: any(label in text for text in m.labels()), f"a button {label!r}")
         frame = {"type": "press", "key": next(self._keys), "message_id": message.id, "data": message.data_of(label)}
         await self._send(frame)
 
@@ -52,13 +53,17 @@ class Person:
         return [message.text for message in await self.page() if message.by == "bot"]
 
     async def hears(self, text: str) -> Seen:
-        """Wait until the bot has said that."""
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                for message in reversed(await self.page()):
-                    if message.by == "bot" and text in message.text:
-                        return message
-                await asyncio.sleep(RETRY_AFTER)
+        """Wait until the bot has said that; the newest message that does."""
+        return await self._sees(lambda m: m.by == "bot" and text in m.text, repr(text))
+
+    async def _sees(self, wanted: Callable[[Seen], bool], what: str) -> Seen:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            page = await self.page()
+            if (found := next(filter(wanted, reversed(page)), None)) is not None:
+                return found
+            await asyncio.sleep(RETRY_AFTER)
+        raise AssertionError(f"{self.name} never saw {what}; last: {page[-3:]}")
 
     async def _send(self, frame: dict[str, Any]) -> dict[str, Any]:
         answer = await self._insist("POST", "/chat/send", json=frame)

@@ -1,12 +1,13 @@
 """The command line of `run_bot.py` with a clock that tests move: `python -m tests.e2e.runner [--fresh] [verb ...]`.
 
-Settings come from the environment as ever. In the data folder, `clock` holds the seconds to add to the system's clock,
-and while a file `hold` exists no update is worked off. `--fresh` migrates and loads the sample data first, as
-`make run` does.
+Settings come from the environment as ever. In the data folder, `clock` holds the seconds to add to the system's clock;
+while a file `hold` exists no update is worked off; a file `die` has a number, and the process kills itself as soon as
+it has handled that many more. `--fresh` migrates and loads the sample data first, as `make run` does.
 """
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ from handlers.cli import run
 from handlers.services import Core
 from run_bot import build, build_core
 
-CLOCK, HOLD = "clock", "hold"
+CLOCK, HOLD, DIE = "clock", "hold", "die"
 LOOK_EVERY = 0.01
 INBOX_LEASE, OUTBOX_LEASE = "TEST_INBOX_LEASE", "TEST_OUTBOX_LEASE"
 """Environment: seconds that the work of a dead process rests, where a test cannot wait as long as an operator."""
@@ -39,16 +40,26 @@ class FileClock:
 
 
 class Gate:
-    """Lets no update through while the file exists."""
+    """Between the inbox and the handling of an update."""
 
-    def __init__(self, handle: Callable[[Accepted], Awaitable[None]], path: Path) -> None:
+    def __init__(self, handle: Callable[[Accepted], Awaitable[None]], folder: Path) -> None:
         self._handle = handle
-        self._path = path
+        self._hold = folder / HOLD
+        self._die = folder / DIE
 
     async def __call__(self, accepted: Accepted) -> None:
-        while self._path.exists():
+        while self._hold.exists():
             await asyncio.sleep(LOOK_EVERY)
         await self._handle(accepted)
+        if self._die.exists():
+            self._count_down()
+
+    def _count_down(self) -> None:
+        left = int(self._die.read_text()) - 1
+        self._die.write_text(str(left))
+        if left == 0:
+            self._die.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def core_with_movable_clock(settings: Settings, clock: Clock) -> Core:
@@ -58,7 +69,7 @@ def core_with_movable_clock(settings: Settings, clock: Clock) -> Core:
 
 def app_with_gate(core: Core) -> App:
     app = build(core)
-    core.inbox.handle = Gate(core.inbox.handle, core.settings.data_dir / HOLD)
+    core.inbox.handle = Gate(core.inbox.handle, core.settings.data_dir)
     return app
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.conftest import START
-from tests.e2e.runner import CLOCK, HOLD
+from tests.e2e.runner import CLOCK, DIE, HOLD
 from tests.machine import until
 
 ROOT = Path(__file__).parents[2]
@@ -82,10 +82,9 @@ class Server:
                 return dict(entry)
         return None
 
-    async def logs(self, event: str, since: int = 0) -> dict[str, str]:
-        """Wait until the process logs that."""
-        entry = await until(lambda: self._logged(event, since), f"{event!r} in the log")
-        return dict(entry)
+    async def logs(self, event: str, since: int = 0) -> None:
+        """Wait until the process logs that, `since` that many lines."""
+        await until(lambda: self._logged(event, since), f"{event!r} in the log")
 
     def errors(self) -> list[str]:
         """Whatever was logged as an error, or was no entry at all."""
@@ -138,6 +137,10 @@ class Server:
 
     def release(self) -> None:
         (self.folder / HOLD).unlink()
+
+    def die_after(self, updates: int) -> None:
+        """It is to kill itself once it has handled that many more, before they are marked."""
+        (self.folder / DIE).write_text(str(updates))
 
     def advance(self, by: timedelta) -> None:
         self._move(self._offset() + by.total_seconds())
