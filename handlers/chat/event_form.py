@@ -61,7 +61,7 @@ _LATER = re.compile(r"\+([0-9]{1,2}) (.+)")
 _DAY_AND_CLOCK = re.compile(r"(.+?日|\S+\s)\s*(\S+)")
 
 
-class BadAnswer(Exception):
+class BadAnswerError(Exception):
     """An answer that cannot be taken; `message` is for translation, `values` fill it."""
 
     def __init__(self, message: str, **values: Any) -> None:
@@ -75,7 +75,7 @@ class BadAnswer(Exception):
 
 def _read_kind(text: str, answers: Answers, now: datetime) -> str:
     if text.lower() not in KINDS:
-        raise BadAnswer(N_("Please press one of the buttons."))
+        raise BadAnswerError(N_("Please press one of the buttons."))
     return text.lower()
 
 
@@ -83,7 +83,7 @@ def _line_of(limit: int) -> Callable[[str, Answers, datetime], str]:
     def read(text: str, answers: Answers, now: datetime) -> str:
         line = " ".join(text.split())
         if not 0 < len(line) <= limit:
-            raise BadAnswer(N_("Please keep it to {limit} characters."), limit=limit)
+            raise BadAnswerError(N_("Please keep it to {limit} characters."), limit=limit)
         return line
 
     return read
@@ -91,29 +91,29 @@ def _line_of(limit: int) -> Callable[[str, Answers, datetime], str]:
 
 def _read_description(text: str, answers: Answers, now: datetime) -> str:
     if not 0 < len(text) <= DESCRIPTION_LIMIT:
-        raise BadAnswer(N_("Please keep it to {limit} characters."), limit=DESCRIPTION_LIMIT)
+        raise BadAnswerError(N_("Please keep it to {limit} characters."), limit=DESCRIPTION_LIMIT)
     return text
 
 
 def _read_date(text: str, answers: Answers, now: datetime) -> str:
     day = day_in(text)
     if day < (now - timedelta(hours=12)).date():  # still today where the day ends last
-        raise BadAnswer(N_("That day has passed."))
+        raise BadAnswerError(N_("That day has passed."))
     if day.year > now.year + YEARS_AHEAD:
-        raise BadAnswer(N_("That is more than ten years ahead."))
+        raise BadAnswerError(N_("That is more than ten years ahead."))
     return day.isoformat()
 
 
 def day_in(text: str) -> date:
-    """The day of "2026-12-03", "2026/12/3" or "2026年12月3日"; BadAnswer for others."""
+    """The day of "2026-12-03", "2026/12/3" or "2026年12月3日"; BadAnswerError for others."""
     plain = "".join(unicodedata.normalize("NFKC", text).split())
     found = next((match for pattern in _DAYS if (match := pattern.fullmatch(plain))), None)
     if found is None:
-        raise BadAnswer(N_("I cannot read that as a day."))
+        raise BadAnswerError(N_("I cannot read that as a day."))
     try:
         return date(int(found[1]), int(found[3]), int(found[4]))
     except ValueError:
-        raise BadAnswer(N_("There is no such day in the calendar.")) from None
+        raise BadAnswerError(N_("There is no such day in the calendar.")) from None
 
 
 def _read_starts(text: str, answers: Answers, now: datetime) -> str:
@@ -121,23 +121,23 @@ def _read_starts(text: str, answers: Answers, now: datetime) -> str:
 
 
 def clock_in(text: str) -> time:
-    """The time of "14:00", "14点" or "14时30分", in full-width digits too; BadAnswer for others."""
+    """The time of "14:00", "14点" or "14时30分", in full-width digits too; BadAnswerError for others."""
     plain = "".join(unicodedata.normalize("NFKC", text).split())
     found = next((match for pattern in _CLOCK if (match := pattern.fullmatch(plain))), None)
     if found is None:
-        raise BadAnswer(N_("I cannot read that as a time of the 24-hour clock."))
+        raise BadAnswerError(N_("I cannot read that as a time of the 24-hour clock."))
     try:
         return time(int(found[1]), int(found[2] or 0))
     except ValueError:
-        raise BadAnswer(N_("There is no such time on the clock.")) from None
+        raise BadAnswerError(N_("There is no such time on the clock.")) from None
 
 
 def _read_ends(text: str, answers: Answers, now: datetime) -> str:
     days, clock = _days_and_clock(text, date.fromisoformat(answers["date"]))
     if (days, clock) <= (0, time.fromisoformat(answers["starts"])):
-        raise BadAnswer(N_("It must end after it begins, at {starts}."), starts=answers["starts"])
+        raise BadAnswerError(N_("It must end after it begins, at {starts}."), starts=answers["starts"])
     if days > LONGEST_DAYS:
-        raise BadAnswer(N_("An event lasts {days} days at most."), days=LONGEST_DAYS)
+        raise BadAnswerError(N_("An event lasts {days} days at most."), days=LONGEST_DAYS)
     return f"+{days} {clock:%H:%M}" if days else f"{clock:%H:%M}"
 
 
@@ -152,7 +152,7 @@ def _days_and_clock(text: str, first: date) -> tuple[int, time]:
 
 def _read_zone(text: str, answers: Answers, now: datetime) -> str:
     if (zone := _zones().get(text.lower())) is None:
-        raise BadAnswer(N_("I do not know that time zone."))
+        raise BadAnswerError(N_("I do not know that time zone."))
     return zone
 
 
@@ -167,14 +167,14 @@ def _read_link(text: str, answers: Answers, now: datetime) -> str:
     except ValueError:
         link = ""
     if len(link) > LINK_LIMIT or not WEB_ADDRESS.fullmatch(link):
-        raise BadAnswer(N_("That is no web address that begins with https://."))
+        raise BadAnswerError(N_("That is no web address that begins with https://."))
     return link
 
 
 def _read_seats(text: str, answers: Answers, now: datetime) -> str:
     plain = unicodedata.normalize("NFKC", text)
     if not re.fullmatch(r"[0-9]{1,6}", plain) or not 0 < int(plain) <= MOST_SEATS:
-        raise BadAnswer(N_("Please write a number from 1 to {most}."), most=MOST_SEATS)
+        raise BadAnswerError(N_("Please write a number from 1 to {most}."), most=MOST_SEATS)
     return str(int(plain))
 
 
@@ -183,7 +183,7 @@ def _read_seats(text: str, answers: Answers, now: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`read(text, answers before, now)` gives the exact form or raises BadAnswer.
+    """`read(text, answers before, now)` gives the exact form or raises BadAnswerError.
 
     `without` is what the button says that leaves it out; None where an answer is needed.
     """
@@ -212,8 +212,7 @@ TIMES = (
         "ends",
         N_("End"),
         N_(
-            "When does it end? Write the time like 17:30; if it is on a later day, "
-            "that day too, like 2026-12-04 17:30."
+            "When does it end? Write the time like 17:30; if it is on a later day, that day too, like 2026-12-04 17:30."
         ),
         _read_ends,
     ),
@@ -352,7 +351,7 @@ class Form:
         return hashlib.sha256(content.encode()).hexdigest()[:12]
 
     def answered(self, text: str, now: datetime) -> Self:
-        """The open question answered, BadAnswer if it is not; "" leaves out what may be left out."""
+        """The open question answered, BadAnswerError if it is not; "" leaves out what may be left out."""
         question = self.open
         assert question is not None, "all questions are answered"
         left_out = not text and question.without is not None

@@ -95,9 +95,7 @@ async def list_pressed(
     await reply.show(upcoming_message(events, action.page, services.clock.now(), say))
 
 
-def upcoming_message(
-    events: Sequence[EventView], page: int, now: datetime, say: Translator
-) -> Message:
+def upcoming_message(events: Sequence[EventView], page: int, now: datetime, say: Translator) -> Message:
     """A page of the events ahead, each with a button to its details."""
     page = _within(page, events, UPCOMING_PAGE)
     shown = events[page * UPCOMING_PAGE : (page + 1) * UPCOMING_PAGE]
@@ -161,9 +159,7 @@ async def event_pressed(
         await _not_there(say, reply)
 
 
-async def open_event(
-    event: str, services: Services, person: Person, say: Translator, reply: Reply
-) -> bool:
+async def open_event(event: str, services: Services, person: Person, say: Translator, reply: Reply) -> bool:
     """Show the event of that number; False when there is none."""
     if not (event.isascii() and event.isdecimal() and len(event) <= LONGEST_NUMBER):
         return False
@@ -251,9 +247,7 @@ def give_up_message(event: EventView, say: Translator) -> Message:
 Outcome = Registered | AlreadyRegistered | Full | Unregistered | NotRegistered | Gone
 
 
-async def _show_outcome(
-    outcome: Outcome, services: Services, say: Translator, reply: Reply
-) -> None:
+async def _show_outcome(outcome: Outcome, services: Services, say: Translator, reply: Reply) -> None:
     """The event as it stands now, and over it in a sentence what became of the request."""
     if outcome.event is None:
         await _not_there(say, reply)
@@ -356,9 +350,7 @@ async def reminder_switched(
     say: Translator,
     reply: Reply,
 ) -> None:
-    choices = await services.reminders.toggle(
-        person.contact_id, action.event, action.minutes, action.on
-    )
+    choices = await services.reminders.toggle(person.contact_id, action.event, action.minutes, action.on)
     await _show_choices(action.event, choices, services, person, say, reply)
     if any(choice.minutes == action.minutes and not choice.possible for choice in choices):
         await reply.toast(say.plain("That moment has passed: not possible any more."))

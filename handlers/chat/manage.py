@@ -29,7 +29,7 @@ from bot.texts.message import Buttons
 from handlers.chat.event_form import (
     KINDS,
     ZONES,
-    BadAnswer,
+    BadAnswerError,
     Form,
     Question,
     asked_again,
@@ -86,9 +86,7 @@ def setup() -> Router:
 # What there is
 
 
-async def manage_wanted(
-    message: ChatMessage, services: Services, say: Translator, reply: Reply
-) -> None:
+async def manage_wanted(message: ChatMessage, services: Services, say: Translator, reply: Reply) -> None:
     await reply.send(managed_list(await services.events.upcoming(), 0, say))
 
 
@@ -120,9 +118,7 @@ def managed_list(events: Sequence[EventView], page: int, say: Translator) -> Mes
     """A page of the events ahead, with how many come."""
     page = max(0, min(page, (len(events) - 1) // PAGE))
     shown = events[page * PAGE : (page + 1) * PAGE]
-    details = (
-        (Button(_cut(say.localized(e.title), BUTTON_TEXT), ManageEvent(e.id)),) for e in shown
-    )
+    details = ((Button(_cut(say.localized(e.title), BUTTON_TEXT), ManageEvent(e.id)),) for e in shown)
     back = (Button(say.plain("‹ Previous"), ManageEvents(page - 1)),)
     on = (Button(say.plain("Next ›"), ManageEvents(page + 1)),)
     return Message(
@@ -165,9 +161,7 @@ async def cancel_pressed(
     await _show_managed(outcome.event, _called_off(outcome, say), services, say, reply)
 
 
-async def _ask_whether_sure(
-    event_id: int, services: Services, say: Translator, reply: Reply
-) -> None:
+async def _ask_whether_sure(event_id: int, services: Services, say: Translator, reply: Reply) -> None:
     event = await services.events.detail(event_id)
     if event is None or event.cancelled or event.ends_at <= services.clock.now():
         await _show_managed(event, None, services, say, reply)
@@ -197,10 +191,7 @@ def _told(people: int, say: Translator) -> str:
 
 
 def _stale(say: Translator) -> str:
-    return say(
-        "Somebody else changed this event in the meantime, so nothing was done. "
-        "Here it is as it stands now."
-    )
+    return say("Somebody else changed this event in the meantime, so nothing was done. Here it is as it stands now.")
 
 
 # Filling in the form
@@ -299,20 +290,16 @@ async def _not_asked(say: Translator, reply: Reply) -> None:
     await reply.toast(say.plain("That question is answered; the newest message goes on."))
 
 
-async def form_is_gone(
-    press: CallbackQuery, services: Services, say: Translator, reply: Reply
-) -> None:
+async def form_is_gone(press: CallbackQuery, services: Services, say: Translator, reply: Reply) -> None:
     await reply.show(managed_list(await services.events.upcoming(), 0, say))
     await reply.toast(say.plain("That dialog has ended; here are the events as they stand."))
 
 
-async def _take(
-    form: Form, text: str, state: FSMContext, services: Services, say: Translator
-) -> Message:
+async def _take(form: Form, text: str, state: FSMContext, services: Services, say: Translator) -> Message:
     """The next question, or the same again with what was wrong with the answer."""
     try:
         form = form.answered(text, services.clock.now())
-    except BadAnswer as bad:
+    except BadAnswerError as bad:
         problem = say(bad.message, **bad.values)
         return question_message(form, problem, services.clock.now(), say)
     return await _go_on(form, state, services, say)
@@ -414,9 +401,7 @@ def draft_message(form: Form, problem: str | None, now: datetime, say: Translato
 
 def move_message(form: Form, event: EventView, problem: str | None, say: Translator) -> Message:
     """A moved event as people will see it, beside when it was."""
-    html = say.page(
-        "happenings/move.html", problem=problem, event=event, moved=moved(event, form.times)
-    )
+    html = say.page("happenings/move.html", problem=problem, event=event, moved=moved(event, form.times))
     return Message(html, _summary_buttons(form, say.plain("Move it"), say))
 
 

@@ -36,6 +36,11 @@ STARTS = datetime(2026, 12, 10, 1, 30, tzinfo=UTC)
 """09:30 in Hong Kong."""
 
 
+def wall(text: str) -> datetime:
+    """A naive time of the clock on the wall."""
+    return datetime.fromisoformat(text)
+
+
 async def announced(chat: Machine, **changes: Any) -> EventView:
     added = await chat.core.services.events.add(None, a_draft(**changes))
     assert isinstance(added, Added), added
@@ -143,9 +148,7 @@ async def test_the_detail_is_one_message_with_the_list(chat: Machine) -> None:
 
 
 async def test_a_reader_elsewhere_sees_both_clocks(chat: Machine) -> None:
-    await announced(
-        chat, times=Times(datetime(2026, 12, 10, 9), datetime(2026, 12, 10, 11), "Europe/Berlin")
-    )
+    await announced(chat, times=Times(wall("2026-12-10 09:00"), wall("2026-12-10 11:00"), "Europe/Berlin"))
     visitor = await chat.visitor()
     await visitor.says("/events")
     detail = await visitor.presses("IP for growth")
@@ -208,17 +211,13 @@ async def test_giving_up_a_seat_asks_once(chat: Machine) -> None:
     assert "given back" in visitor.toasts[-1]
     await visitor.presses("old", await offered(visitor, UnregisterFromEvent(event.id, True)))
     assert visitor.toasts[-1] == "You have no seat at this event."
-    asked = await visitor.presses(
-        "old", await offered(visitor, UnregisterFromEvent(event.id, False))
-    )
+    asked = await visitor.presses("old", await offered(visitor, UnregisterFromEvent(event.id, False)))
     assert "Give up your seat?" not in asked.text
     assert "Register" in asked.labels()
 
 
 @pytest.mark.parametrize("state", ["cancelled", "begun", "over"])
-async def test_nobody_registers_for_what_is_off_or_has_begun(
-    chat: Machine, clock: MovableClock, state: str
-) -> None:
+async def test_nobody_registers_for_what_is_off_or_has_begun(chat: Machine, clock: MovableClock, state: str) -> None:
     event = await announced(chat)
     visitor = await chat.visitor()
     detail = await visitor.says(f"/start event_{event.id}")
@@ -281,9 +280,7 @@ async def test_the_calendar_file_of_a_cancelled_event_takes_it_out_again(chat: M
     event = await announced(chat)
     visitor = await chat.visitor()
     await registered(visitor, event)
-    first = icalendar.Calendar.from_ical(
-        await visitor.downloads(await visitor.presses("Calendar file"))
-    )
+    first = icalendar.Calendar.from_ical(await visitor.downloads(await visitor.presses("Calendar file")))
     await chat.core.services.events.cancel(1, event.id, event.revision)
     await chat.settled()
     sent = await visitor.presses("Remove from calendar")
@@ -378,9 +375,7 @@ async def test_an_offset_already_past_cannot_be_chosen(chat: Machine, clock: Mov
     assert await messages(visitor) == before
 
 
-async def test_choices_of_an_event_that_began_lead_to_the_event(
-    chat: Machine, clock: MovableClock
-) -> None:
+async def test_choices_of_an_event_that_began_lead_to_the_event(chat: Machine, clock: MovableClock) -> None:
     event = await announced(chat)
     visitor = await chat.visitor()
     detail = await visitor.says(f"/start event_{event.id}")
@@ -389,9 +384,7 @@ async def test_choices_of_an_event_that_began_lead_to_the_event(
     assert "has begun" in visitor.toasts[-1]
 
 
-async def test_following_all_future_events_tells_of_a_new_one_and_reminds(
-    chat: Machine, clock: MovableClock
-) -> None:
+async def test_following_all_future_events_tells_of_a_new_one_and_reminds(chat: Machine, clock: MovableClock) -> None:
     visitor = await chat.visitor()
     await visitor.says("/reminders")
     await visitor.presses("All future events")
@@ -404,9 +397,7 @@ async def test_following_all_future_events_tells_of_a_new_one_and_reminds(
     assert "A reminder of what is coming up" in (await visitor.last()).text
 
 
-async def test_the_overview_names_everything_and_stops_it(
-    chat: Machine, clock: MovableClock
-) -> None:
+async def test_the_overview_names_everything_and_stops_it(chat: Machine, clock: MovableClock) -> None:
     event = await announced(chat)
     visitor = await chat.visitor()
     assert "There is no event ahead" in (await visitor.says("/reminders")).text
@@ -457,13 +448,11 @@ async def test_reminders_belong_to_one_person(chat: Machine) -> None:
 # When things change
 
 
-async def test_a_moved_event_is_told_and_reminded_of_at_its_new_time_only(
-    chat: Machine, clock: MovableClock
-) -> None:
+async def test_a_moved_event_is_told_and_reminded_of_at_its_new_time_only(chat: Machine, clock: MovableClock) -> None:
     event = await announced(chat)
     visitor = await chat.visitor()
     await registered(visitor, event)
-    day_after = Times(datetime(2026, 12, 12, 9, 30), datetime(2026, 12, 12, 17), HONG_KONG)
+    day_after = Times(wall("2026-12-12 09:30"), wall("2026-12-12 17:00"), HONG_KONG)
     await moved(chat, event, day_after)
     await chat.settled()
     notice = await visitor.last()
@@ -480,9 +469,7 @@ async def test_a_moved_event_is_told_and_reminded_of_at_its_new_time_only(
     assert "Sat 12 Dec 2026" in (await visitor.last()).text
 
 
-async def test_a_cancelled_event_is_told_and_reminds_nobody(
-    chat: Machine, clock: MovableClock
-) -> None:
+async def test_a_cancelled_event_is_told_and_reminds_nobody(chat: Machine, clock: MovableClock) -> None:
     event = await announced(chat)
     visitor = await chat.visitor()
     await registered(visitor, event)
@@ -532,9 +519,7 @@ def a_view(**changes: Any) -> EventView:
 def test_the_longest_texts_fit_one_message(locale: str) -> None:
     say = Texts().translator(locale, "America/New_York")
     longest = {name: {"en": "W" * limit} for name, limit in LONGEST.items()}
-    event = a_view(
-        **longest, zone="America/Argentina/ComodRivadavia", ends_at=STARTS + timedelta(days=1)
-    )
+    event = a_view(**longest, zone="America/Argentina/ComodRivadavia", ends_at=STARTS + timedelta(days=1))
     for state in ({}, {"status": "cancelled"}, {"registered": True}, {"taken": 30}):
         html = event_message(a_view(**{**_fields(event), **state}), START, say).html
         assert len(plain(html)) <= 4096
@@ -550,9 +535,7 @@ def test_the_longest_texts_fit_one_message(locale: str) -> None:
         1,
     )
     assert len(plain(past_message([past] * 9, 0, say).html)) <= 4096
-    followed = tuple(
-        Followed(n, longest["title"], STARTS, (10080, 4320, 1440, 180, 60)) for n in range(30)
-    )
+    followed = tuple(Followed(n, longest["title"], STARTS, (10080, 4320, 1440, 180, 60)) for n in range(30))
     assert len(plain(overview_message(Overview((60,), followed), say).html)) <= 4096
 
 
