@@ -39,7 +39,9 @@ from scheduler.appointments.availability import Reason
 from scheduler.appointments.values import (
     LIMITS,
     AppointmentView,
+    Confirmed,
     ExpertDraft,
+    Held,
     MonthView,
 )
 from tests.conftest import START, MovableClock
