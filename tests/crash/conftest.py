@@ -1,31 +1,46 @@
-"""Servers to be killed, on SQLite: each starts from a copy of one prepared data folder."""
+"""Servers to be killed, on a database that is ready and has the sample data."""
 
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from bot.settings import Settings
-from handlers.sample import SampleData
 from run_bot import build_core
 from tests.conftest import MovableClock
+from tests.e2e.runner import INBOX_LEASE, OUTBOX_LEASE
 from tests.e2e.server import Server
+
+SHORT_LEASES = {INBOX_LEASE: "2", OUTBOX_LEASE: "2"}
 
 
 @pytest.fixture
-async def server(sqlite_template: Path, tmp_path: Path, clock: MovableClock) -> AsyncIterator[Server]:
-    """Not yet started, on a database with the sample data, at the start of the tests' time."""
-    server = Server(tmp_path)
+async def server(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Server]:
+    """Not yet started, on SQLite, at the start of the tests' time."""
     shutil.copy(sqlite_template, tmp_path / "cipo.db")
-    await load_samples(Settings(_env_file=None, data_dir=tmp_path), clock)
+    await load_samples(Settings(_env_file=None, data_dir=tmp_path))
+    server = Server(tmp_path, **SHORT_LEASES)
     server.set_clock()
     yield server
     await server.killed_at_last()
 
 
-async def load_samples(settings: Settings, clock: MovableClock) -> None:
-    core = build_core(settings, clock)
+@pytest.fixture
+async def replicas(database_url: str, tmp_path: Path) -> AsyncIterator[list[Server]]:
+    """Two, not yet started, on one database."""
+    settings = Settings(_env_file=None, data_dir=tmp_path, database_url=database_url)
+    await load_samples(settings)
+    common = {**SHORT_LEASES, "CIPO_DATABASE_URL": database_url, "CIPO_SECRET_KEY": settings.signing_key()}
+    servers = [Server(tmp_path / name, **common) for name in ("one", "two")]
+    for each in servers:
+        each.set_clock()
+    yield servers
+    for each in servers:
+        await each.killed_at_last()
+
+
+async def load_samples(settings: Settings) -> None:
+    core = build_core(settings, MovableClock())
     await core.services.sample.load()
     await core.close()

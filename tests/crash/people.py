@@ -82,4 +82,3 @@ class Person:
                     pass
                 self._server = next(self._servers)
                 await asyncio.sleep(RETRY_AFTER)
-

@@ -2,13 +2,19 @@
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 
 import pytest
+from sqlalchemy import select
 
+from bot.desk.models import DeskQuestion
+from bot.storage import Database
 from tests.crash.people import Person
 from tests.e2e.server import Server
-from tests.machine import Seen
+from tests.machine import Seen, until
 
+WHO = ("Ann", "Bo", "Cy", "Di")
 ASKED = "Write your question in one message"
 RECEIVED = "Your question is with our experts"
 VALUES = ("Acme Ltd", "Bo Chan", "bo@example.org", "How do we license abroad?")
@@ -33,6 +39,84 @@ async def test_values_typed_ahead_stay_in_their_fields_over_a_kill(server: Serve
             assert label + value in summary.text
         assert [m.text for m in await bo.page() if m.by == "me"] == ["/book", *VALUES]
         assert len(await bo.heard()) == 7
+
+
+@pytest.mark.parametrize(("pairs", "kills"), [(6, 1), pytest.param(45, 8, marks=pytest.mark.soak)])
+async def test_each_message_is_answered_once_and_in_order_over_kills(server: Server, pairs: int, kills: int) -> None:
+    async def keep_killing(sent: list[int]) -> None:
+        for number in range(1, kills + 1):
+            await until(lambda n=number: len(sent) >= n * len(WHO) * pairs * 2 // (kills + 1), "progress")  # type: ignore[misc]
+            await server.kill()
+            await server.start()
+
+    await server.start()
+    await everybody_asks([server], pairs, keep_killing)
+    assert await questions(Database(f"sqlite:///{server.folder / 'cipo.db'}")) == len(WHO) * pairs
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("pairs", [6, pytest.param(45, marks=pytest.mark.soak)])
+async def test_when_one_of_two_dies_the_other_goes_on_with_its_chats(
+    replicas: list[Server], database_url: str, pairs: int
+) -> None:
+    async def kill_the_first(sent: list[int]) -> None:
+        await until(lambda: len(sent) >= len(WHO) * pairs, "half of the messages")
+        await replicas[0].kill()
+
+    await asyncio.gather(*(server.start() for server in replicas))
+    await everybody_asks(replicas, pairs, kill_the_first)
+    assert await questions(Database(database_url)) == len(WHO) * pairs
+
+
+async def everybody_asks(servers: list[Server], pairs: int, meanwhile: Callable[[list[int]], Awaitable[None]]) -> None:
+    """Each asks the desk so many questions, often before the last is answered, and is answered each time."""
+    sent: list[int] = []
+    async with AsyncExitStack() as stack:
+        turned = [servers[at:] + servers[:at] for at in range(len(servers))]
+        people = [
+            await stack.enter_async_context(Person(name, turned[at % len(servers)])) for at, name in enumerate(WHO)
+        ]
+        await asyncio.gather(meanwhile(sent), *(asks(each, pairs, sent) for each in people))
+        for each in people:
+            await was_answered(each, pairs)
+
+
+async def asks(person: Person, pairs: int, sent: list[int]) -> None:
+    dice = random.Random(person.name)
+    for number in range(pairs):
+        for text in ("/ask", question(person, number)):
+            await person.says(text)
+            sent.append(number)
+        if dice.random() < 0.5:
+            await person.hears(question(person, number))
+
+
+async def was_answered(person: Person, pairs: int) -> None:
+    await until(lambda: _complete(person, pairs * 4), f"all answers to {person.name}")
+    page = await person.page()
+    asked = [question(person, number) for number in range(pairs)]
+    assert [m.text for m in page if m.by == "me"] == [text for each in asked for text in ("/ask", each)]
+    heard = [m.text for m in page if m.by == "bot"]
+    assert [ASKED in text for text in heard] == [True, False] * pairs
+    assert [RECEIVED in text for text in heard] == [False, True] * pairs
+    assert [asked[at] in heard[at * 2 + 1] for at in range(pairs)] == [True] * pairs
+
+
+async def _complete(person: Person, messages: int) -> bool:
+    return len(await person.page()) >= messages
+
+
+def question(person: Person, number: int) -> str:
+    return f"May {person.name} keep secret number {number:03}?"
+
+
+async def questions(db: Database) -> int:
+    """How many different questions the desk has; none may be there twice."""
+    async with db.read() as tx:
+        texts = (await tx.execute(select(DeskQuestion.text))).scalars().all()
+    await db.close()
+    assert len(set(texts)) == len(texts)
+    return len(texts)
 
 
 async def holds_a_slot(person: Person) -> None:

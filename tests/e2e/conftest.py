@@ -35,12 +35,18 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     """The server most tests share, with the sample data, on a Monday at 10:00 in Hong Kong."""
     server = await fresh_server(tmp_path_factory.mktemp("e2e"))
     yield server
     await server.killed_at_last()
     assert server.errors() == []
+
+
+@pytest.fixture
+def server(browser: Browser, served: Server) -> Server:
+    """The same, for tests of the page: skipped without a browser before it is started."""
+    return served
 
 
 async def fresh_server(folder: Path) -> Server:

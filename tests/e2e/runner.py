@@ -2,7 +2,7 @@
 
 Settings come from the environment as ever. In the data folder, `clock` holds the seconds to add to the system's clock;
 while a file `hold` exists no update is worked off; a file `die` has a number, and the process kills itself as soon as
-it has handled that many more. `--fresh` migrates and loads the sample data first, as `make run` does.
+it has handled (`die-sending`: sent) that many more. `--fresh` migrates and loads the sample data first, as `make run` does.
 """
 
 import asyncio
@@ -11,18 +11,27 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
+from aiogram import Bot
+from aiogram.methods import SendMessage, TelegramMethod
+from aiogram.methods.base import TelegramType
+
 import bot.inbox
+import handlers.app
+from bot.channels.webchat.server import ChatServer
+from bot.channels.webchat.session import WebChatSession
 from bot.clock import Clock
 from bot.inbox import Accepted
+from bot.outbox.sender import Sender
 from bot.settings import Settings
 from handlers.app import App
 from handlers.cli import run
 from handlers.services import Core
 from run_bot import build, build_core
 
-CLOCK, HOLD, DIE = "clock", "hold", "die"
+CLOCK, HOLD, DIE, DIE_SENDING = "clock", "hold", "die", "die-sending"
 LOOK_EVERY = 0.01
 INBOX_LEASE, OUTBOX_LEASE = "TEST_INBOX_LEASE", "TEST_OUTBOX_LEASE"
 """Environment: seconds that the work of a dead process rests, where a test cannot wait as long as an operator."""
@@ -51,15 +60,37 @@ class Gate:
         while self._hold.exists():
             await asyncio.sleep(LOOK_EVERY)
         await self._handle(accepted)
-        if self._die.exists():
-            self._count_down()
+        count_down(self._die)
 
-    def _count_down(self) -> None:
-        left = int(self._die.read_text()) - 1
-        self._die.write_text(str(left))
-        if left == 0:
-            self._die.unlink()
-            os.kill(os.getpid(), signal.SIGKILL)
+
+class LastWords(WebChatSession):
+    """Sends as ever, until the process dies between a send and whatever follows it."""
+
+    def __init__(self, server: ChatServer, folder: Path) -> None:
+        super().__init__(server)
+        self._die = folder / DIE_SENDING
+
+    async def make_request(
+        self,
+        bot: Bot,
+        method: TelegramMethod[TelegramType],
+        timeout: int | None = None,  # noqa: ASYNC109
+    ) -> TelegramType:
+        result = await super().make_request(bot, method, timeout)
+        if isinstance(method, SendMessage):
+            count_down(self._die)
+        return result
+
+
+def count_down(path: Path) -> None:
+    """Die when the number in the file comes to nothing."""
+    if not path.exists():
+        return
+    left = int(path.read_text()) - 1
+    path.write_text(str(left))
+    if left == 0:
+        path.unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def core_with_movable_clock(settings: Settings, clock: Clock) -> Core:
@@ -68,7 +99,10 @@ def core_with_movable_clock(settings: Settings, clock: Clock) -> Core:
 
 
 def app_with_gate(core: Core) -> App:
+    if lease := os.environ.get(OUTBOX_LEASE):
+        vars(handlers.app)["Sender"] = partial(Sender, lease=float(lease), send_limit=float(lease) / 2)
     app = build(core)
+    app.web_bot.session = LastWords(app.chat_server, core.settings.data_dir)
     core.inbox.handle = Gate(core.inbox.handle, core.settings.data_dir)
     return app
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.conftest import START
-from tests.e2e.runner import CLOCK, DIE, HOLD
+from tests.e2e.runner import CLOCK, DIE, DIE_SENDING, HOLD
 from tests.machine import until
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +50,7 @@ class Server:
                 await asyncio.sleep(0.01)
         self.port = urlsplit(address["address"]).port or 0
 
-    async def _spawn(self, arguments: Sequence[str], output: int) -> asyncio.subprocess.Process:
+    async def _spawn(self, arguments: Sequence[str], output: int, **more: str) -> asyncio.subprocess.Process:
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("CIPO_")},
             "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
@@ -58,6 +58,7 @@ class Server:
             "CIPO_WEB_PORT": str(self.port),
             "CIPO_MESSAGES_PER_MINUTE": "1000",
             **self._environment,
+            **more,
         }
         return await asyncio.create_subprocess_exec(
             sys.executable,
@@ -97,6 +98,13 @@ class Server:
         out, err = await process.communicate()
         assert process.returncode == 0, err.decode()
         return out.decode()
+
+    async def fails(self, **environment: str) -> tuple[int, str]:
+        """Start a second one beside, which is to end by itself: its exit code and what it complained of."""
+        process = await self._spawn((), asyncio.subprocess.DEVNULL, **environment)
+        _, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
+        assert process.returncode is not None
+        return process.returncode, errors.decode()
 
     async def invite(self, role: str, *more: str) -> str:
         """The path of a one-time link for staff."""
@@ -141,6 +149,10 @@ class Server:
     def die_after(self, updates: int) -> None:
         """It is to kill itself once it has handled that many more, before they are marked."""
         (self.folder / DIE).write_text(str(updates))
+
+    def die_after_sending(self, messages: int) -> None:
+        """It is to kill itself once it has sent that many more, before anything else is noted."""
+        (self.folder / DIE_SENDING).write_text(str(messages))
 
     def advance(self, by: timedelta) -> None:
         self._move(self._offset() + by.total_seconds())

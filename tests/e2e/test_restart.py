@@ -29,9 +29,7 @@ async def visit(browser: Browser, mortal: Server) -> AsyncIterator[Visitors]:
     assert await visitors.leave() == []
 
 
-async def test_after_a_kill_the_same_chat_goes_on_with_nothing_lost_or_doubled(
-    visit: Visitors, mortal: Server
-) -> None:
+async def test_after_a_kill_the_same_chat_goes_on_with_nothing_lost_or_doubled(visit: Visitors, mortal: Server) -> None:
     page = await visit()
     await page.ask("/ask")
     mortal.hold()
