@@ -13,8 +13,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import BigInteger, Index, Text, UniqueConstraint, bindparam, case, delete, or_, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    bindparam,
+    case,
+    delete,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.sql.dml import ReturningInsert
 
 from bot.background import Background, InFlight
 from bot.clock import Clock
@@ -117,6 +131,7 @@ class Inbox:
         self._in_flight = in_flight
         self._replica = replica
         self._replayable = frozenset(replayable)
+        self._leasing, self._keeping = _leasing(db), _keeping(db)
         self._queues: dict[Lane, deque[Accepted]] = {}
         self._owned: dict[Lane, int] = {}
         self._done: dict[Lane, list[int]] = {}
@@ -127,10 +142,8 @@ class Inbox:
     async def accept(self, tx: Tx, lane: Lane, key: str, payload: str) -> Accepted | None:
         """Keep an update, in the caller's transaction; None when it was accepted before. `take` it after the commit."""
         owner, generation = await self._lease(tx, lane)
-        row = {"bot_id": lane.bot_id, "chat_id": lane.chat_id, "key": key, "payload": payload}
-        insert = self._db.insert(InboxUpdate).values(**row, accepted_at=self._clock.now(), attempts=0)
-        kept = insert.on_conflict_do_nothing(index_elements=["bot_id", "key"]).returning(InboxUpdate.id)
-        update_id = (await tx.execute(kept)).scalar_one_or_none()
+        row = {"bot": lane.bot_id, "chat": lane.chat_id, "channel_key": key, "body": payload, "at": self._clock.now()}
+        update_id = (await tx.execute(self._keeping, row)).scalar_one_or_none()
         if update_id is None:
             return None
         settled = tuple(self._done.get(lane, ()))
@@ -138,21 +151,8 @@ class Inbox:
         return Accepted(update_id, lane, payload, owner == self._replica, generation, settled)
 
     async def _lease(self, tx: Tx, lane: Lane) -> tuple[str, int]:
-        now, until = database_epoch(), database_epoch() + LEASE_SECONDS
-        mine = InboxLane.owner == self._replica
-        free = or_(mine, InboxLane.lease_until < now)
-        insert = self._db.insert(InboxLane).values(
-            bot_id=lane.bot_id, chat_id=lane.chat_id, owner=self._replica, generation=0, lease_until=until
-        )
-        taken = insert.on_conflict_do_update(
-            index_elements=["bot_id", "chat_id"],
-            set_={
-                "owner": case((free, self._replica), else_=InboxLane.owner),
-                "generation": InboxLane.generation + case((mine, 0), (free, 1), else_=0),
-                "lease_until": case((free, until), else_=InboxLane.lease_until),
-            },
-        )
-        row = (await tx.execute(taken.returning(InboxLane.owner, InboxLane.generation))).one()
+        here = {"bot": lane.bot_id, "chat": lane.chat_id, "replica": self._replica}
+        row = (await tx.execute(self._leasing, here)).one()
         return row.owner, row.generation
 
     def take(self, accepted: Accepted) -> None:
@@ -257,8 +257,7 @@ class Inbox:
 
     async def _mark_done(self, tx: Tx, ids: Sequence[int]) -> None:
         if ids:
-            marked = update(InboxUpdate).where(InboxUpdate.id.in_(bindparam("ids", expanding=True)))
-            await tx.execute(marked.values(done_at=self._clock.now()), {"ids": list(ids)})
+            await tx.execute(_MARK_DONE, {"ids": list(ids), "at": self._clock.now()})
 
     def _forget_done(self, lane: Lane, marked: Sequence[int]) -> None:
         left = [update_id for update_id in self._done.get(lane, ()) if update_id not in marked]
@@ -317,3 +316,43 @@ class Inbox:
         """Blank what a chat sent, as its owner wants to be forgotten; the keys stay against repeats."""
         mine = (InboxUpdate.bot_id == lane.bot_id) & (InboxUpdate.chat_id == lane.chat_id)
         await tx.execute(update(InboxUpdate).where(mine, InboxUpdate.done_at.is_not(None)).values(payload=""))
+
+
+# Statements of every update's way, built once: building them takes longer than running them.
+
+
+def _leasing(db: Database) -> ReturningInsert[str, int]:
+    """Take a lane or renew its lease; who has it then, and since which change of owner."""
+    now, until, replica = database_epoch(), database_epoch() + LEASE_SECONDS, bindparam("replica", type_=String())
+    mine = InboxLane.owner == replica
+    free = or_(mine, InboxLane.lease_until < now)
+    insert = db.insert(InboxLane).values(
+        bot_id=bindparam("bot"), chat_id=bindparam("chat"), owner=replica, generation=0, lease_until=until
+    )
+    taken = insert.on_conflict_do_update(
+        index_elements=["bot_id", "chat_id"],
+        set_={
+            "owner": case((free, replica), else_=InboxLane.owner),
+            "generation": InboxLane.generation + case((mine, 0), (free, 1), else_=0),
+            "lease_until": case((free, until), else_=InboxLane.lease_until),
+        },
+    )
+    return taken.returning(InboxLane.owner, InboxLane.generation)
+
+
+def _keeping(db: Database) -> ReturningInsert[int]:
+    """Keep an update; nothing comes back when it was kept before."""
+    insert = db.insert(InboxUpdate).values(
+        bot_id=bindparam("bot"),
+        chat_id=bindparam("chat"),
+        key=bindparam("channel_key"),
+        payload=bindparam("body"),
+        accepted_at=bindparam("at"),
+        attempts=0,
+    )
+    return insert.on_conflict_do_nothing(index_elements=["bot_id", "key"]).returning(InboxUpdate.id)
+
+
+_MARK_DONE = (
+    update(InboxUpdate).where(InboxUpdate.id.in_(bindparam("ids", expanding=True))).values(done_at=bindparam("at"))
+)

@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2.sandbox import SandboxedEnvironment
 from sqlalchemy import delete, select, update
+from sqlalchemy.sql.dml import ReturningInsert
 
 from bot.clock import Clock
 from bot.storage import Database, Tx
@@ -79,6 +80,7 @@ class Answers:
         self._operator = operator
         self._markdown = SandboxedEnvironment(autoescape=False)
         self._html: dict[tuple[str, str, date | None], str] = {}
+        self._logging = _logging(db)
         self._engine: Engine | None = None
         self._ready = asyncio.Event()
 
@@ -136,11 +138,8 @@ class Answers:
             "confidence": best.confidence if best else None,
             "model": decision.model,
         }
-        insert = self._db.insert(AskedQuestion).values(**row)
-        # an update that changes nothing, as only a row that was touched is returned
-        kept = insert.on_conflict_do_update(index_elements=["asked_in"], set_={"asked_in": asked_in})
         async with self._db.write() as tx:
-            return int((await tx.execute(kept.returning(AskedQuestion.id))).scalar_one())
+            return (await tx.execute(self._logging, row)).scalar_one()
 
     async def pick(self, contact_id: int, question: int, entry: str, locale: str) -> Answer | None:
         """The asker chose one of the suggestions; None when the entry or the question is gone."""
@@ -223,3 +222,13 @@ class Answers:
 
     async def erase(self, tx: Tx, contact_id: int) -> None:
         await tx.execute(delete(AskedQuestion).where(AskedQuestion.contact_id == contact_id))
+
+
+def _logging(db: Database) -> ReturningInsert[int]:
+    """Keep a question, or find it when the update is handled again. Built once, as every question needs it."""
+    insert = db.insert(AskedQuestion)
+    # an update that changes nothing, as only a row that was touched is returned
+    kept = insert.on_conflict_do_update(
+        index_elements=["asked_in"], set_={"asked_in": insert.excluded.asked_in}
+    )
+    return kept.returning(AskedQuestion.id)

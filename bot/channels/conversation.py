@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, delete, insert, select, update
+from sqlalchemy import BigInteger, Row, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bot.outbox.port import ChatRef
@@ -81,8 +81,14 @@ async def forget(tx: Tx, chat: ChatRef) -> None:
     await tx.execute(delete(Conversation).where(_is(chat)))
 
 
+_ROW = select(Conversation.__table__).where(
+    Conversation.bot_id == bindparam("bot"), Conversation.chat_id == bindparam("chat")
+)
+"""Built once, as every update asks it."""
+
+
 async def _row(tx: Tx, chat: ChatRef) -> Row[Any] | None:
-    return (await tx.execute(select(Conversation.__table__).where(_is(chat)))).first()
+    return (await tx.execute(_ROW, {"bot": chat.bot_id, "chat": chat.chat_id})).first()
 
 
 def _visible(row: Row[Any] | None) -> Standing:

@@ -1,10 +1,11 @@
 """Contacts and the chats that reach them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, bindparam, delete, insert, select, update
 
 from bot.clock import Clock
 from bot.outbox.port import Address, ChatRef
@@ -55,9 +56,9 @@ class Contacts:
     async def meet(self, chat: ChatRef, locale: str) -> Person:
         """The person behind a chat; made known, with `locale` as a first guess, if new."""
         async with self._db.read() as tx:
-            person, fresh = await self._find(tx, chat), await self._is_fresh(tx, chat)
-        if person is not None and fresh:
-            return person
+            rows = (await tx.execute(_PERSON, _named(chat))).all()
+        if rows and self._is_fresh(rows[0]):
+            return _person(rows, chat)
         async with self._db.write() as tx:
             if await self._find(tx, chat) is None:
                 await self._introduce(tx, chat, locale)
@@ -68,18 +69,11 @@ class Contacts:
         return found
 
     async def _find(self, tx: Tx, chat: ChatRef) -> Person | None:
-        rows = (await tx.execute(_person_of(chat))).all()
-        if not rows:
-            return None
-        roles = frozenset(row.role for row in rows if row.role)
-        return Person(rows[0].id, rows[0].locale, rows[0].zone, roles, chat)
+        rows = (await tx.execute(_PERSON, _named(chat))).all()
+        return _person(rows, chat) if rows else None
 
-    async def _is_fresh(self, tx: Tx, chat: ChatRef) -> bool:
-        recent = self._clock.now() - SEEN_EVERY
-        fresh = select(Chat.id).where(
-            _is(chat), Chat.blocked_at.is_(None), Chat.last_seen_at > recent
-        )
-        return (await tx.execute(fresh)).first() is not None
+    def _is_fresh(self, row: Row[*tuple[Any, ...]]) -> bool:
+        return row.blocked_at is None and row.last_seen_at > self._clock.now() - SEEN_EVERY
 
     async def _introduce(self, tx: Tx, chat: ChatRef, locale: str) -> None:
         now = self._clock.now()
@@ -158,13 +152,22 @@ def _is(chat: ChatRef) -> Any:
     return (Chat.bot_id == chat.bot_id) & (Chat.chat_id == chat.chat_id)
 
 
-def _person_of(chat: ChatRef) -> Any:
-    return (
-        select(Contact.id, Contact.locale, Contact.zone, Role.role)
-        .join(Chat, Chat.contact_id == Contact.id)
-        .outerjoin(Role, Role.contact_id == Contact.id)
-        .where(_is(chat))
-    )
+def _named(chat: ChatRef) -> dict[str, int]:
+    return {"bot": chat.bot_id, "chat": chat.chat_id}
+
+
+_PERSON = (
+    select(Contact.id, Contact.locale, Contact.zone, Role.role, Chat.last_seen_at, Chat.blocked_at)
+    .join(Chat, Chat.contact_id == Contact.id)
+    .outerjoin(Role, Role.contact_id == Contact.id)
+    .where(Chat.bot_id == bindparam("bot"), Chat.chat_id == bindparam("chat"))
+)
+"""One row a role, or one without; built once, as every update asks it."""
+
+
+def _person(rows: Sequence[Row[*tuple[Any, ...]]], chat: ChatRef) -> Person:
+    roles = frozenset(row.role for row in rows if row.role)
+    return Person(rows[0].id, rows[0].locale, rows[0].zone, roles, chat)
 
 
 def _plain(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Any free text is a question: answer, "did you mean", or a decline that offers a person. Topics to browse."""
 
-from aiogram import F, Router
+from aiogram import Router
 from aiogram.filters import Command, StateFilter
 from aiogram.types import CallbackQuery
 from aiogram.types import Message as ChatMessage
@@ -17,7 +17,7 @@ from bot.texts.actions import (
     ShowTopics,
     StartBooking,
 )
-from handlers.chat.filters import Pressed
+from handlers.chat.filters import Pressed, Typed
 from handlers.chat.reply import Reply, rows
 from handlers.services import Services
 from knowledge.answers import Answer, Decline, Heading, ShownEntry, Suggestions
@@ -29,13 +29,13 @@ BUTTON_TEXT = 60
 
 def setup() -> Router:
     router = Router(name="ask")
+    router.message.register(asked, Typed(), StateFilter(None))
     router.message.register(topics_wanted, Command("topics"))
     router.callback_query.register(topics_pressed, Pressed(ShowTopics))
     router.callback_query.register(category_pressed, Pressed(ShowCategory))
     router.callback_query.register(entry_pressed, Pressed(ShowEntry))
     router.callback_query.register(suggestion_picked, Pressed(PickSuggestion))
     router.callback_query.register(answer_rated, Pressed(RateAnswer))
-    router.message.register(asked, F.text & ~F.text.startswith("/"), StateFilter(None))
     return router
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 
 import structlog
-from aiogram import Bot, Dispatcher, F
+from aiogram import Bot, Dispatcher
 from aiogram.types import Update
 from pydantic import ValidationError
 
@@ -13,6 +13,7 @@ from bot.channels.send_keys import sending
 from bot.channels.state import ConversationStorage
 from bot.inbox import Accepted
 from handlers.chat import ask, book, desk, events, fallback, manage, privacy, start
+from handlers.chat.filters import InPrivate
 from handlers.chat.middlewares import KnowThePerson, Pace
 from handlers.services import Services
 
@@ -22,18 +23,18 @@ ALLOWED_UPDATES = ["message", "callback_query", "my_chat_member"]
 
 
 def build_dispatcher(services: Services, storage: ConversationStorage, per_minute: int) -> Dispatcher:
-    """Commands come before the steps of dialogs, dialogs before free text, and the fallback last."""
+    """Commands come before the steps of dialogs, and the fallback last.
+
+    Questions, which most updates are, come before everything: text typed outside of every dialog is nobody else's.
+    """
     dispatcher = Dispatcher(storage=storage, services=services)
     for observer in (dispatcher.message, dispatcher.callback_query):
-        observer.filter(_in_private)
+        observer.filter(InPrivate())
         observer.outer_middleware(KnowThePerson(services.contacts, services.texts))
         observer.outer_middleware(Pace(per_minute))
-    rooms = (start, privacy, manage, desk, book, events, ask, fallback)
+    rooms = (ask, start, privacy, manage, desk, book, events, fallback)
     dispatcher.include_routers(*(room.setup() for room in rooms), fallback.setup_membership())
     return dispatcher
-
-
-_in_private = (F.chat.type == "private") | (F.message.chat.type == "private")
 
 
 class Feeder:

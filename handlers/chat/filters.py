@@ -1,12 +1,32 @@
-"""Which updates a handler takes."""
+"""Which updates a handler takes.
+
+All of them are coroutines: aiogram sends every other callable, its own `F` too, to a thread, which costs as much as a
+statement.
+"""
 
 from typing import Any
 
 from aiogram.filters import Filter
 from aiogram.types import CallbackQuery
+from aiogram.types import Message as ChatMessage
 
 from bot.people.contacts import Person
 from bot.texts import Action, decode
+
+
+class InPrivate(Filter):
+    """Said or pressed in a chat of the bot with one person."""
+
+    async def __call__(self, event: ChatMessage | CallbackQuery) -> bool:
+        message = event.message if isinstance(event, CallbackQuery) else event
+        return message is not None and message.chat.type == "private"
+
+
+class Typed(Filter):
+    """Text that is no command."""
+
+    async def __call__(self, message: ChatMessage) -> bool:
+        return bool(message.text) and not str(message.text).startswith("/")
 
 
 class Pressed(Filter):

@@ -38,6 +38,7 @@ from bot.channels.webchat.models import (
 from bot.channels.webchat.push import Answered, Changed, Push, StateChanged, Typing
 from bot.channels.webchat.rows import BotUser, Json, content, telegram_json
 from bot.channels.webchat.visitors import (
+    ADD_MESSAGE,
     MESSAGE,
     TOMBSTONE,
     Accept,
@@ -45,6 +46,7 @@ from bot.channels.webchat.visitors import (
     Visitors,
     is_number,
     is_shown,
+    next_place,
     nobody_waits,
 )
 from bot.clock import Clock
@@ -134,7 +136,7 @@ class ChatServer(Visitors):
                 if document is not None:
                     await tx.execute(insert(WebDocument).values(document))
                 row = self._row(chat_id, place, from_bot=True) | columns | {"send_key": key}
-                await tx.execute(insert(WebMessage), row)
+                await tx.execute(ADD_MESSAGE, row)
         except IntegrityError:
             if key is None or (before := await self._sent(chat_id, key)) is None:
                 raise
@@ -144,15 +146,9 @@ class ChatServer(Visitors):
 
     async def _writable(self, tx: Tx, chat_id: int, new: bool = True) -> Place:
         """The chat's next place, in Telegram's words if there is none; an edit takes a number but no message id."""
-        change = (
-            update(WebChat)
-            .where(WebChat.id == chat_id, WebChat.blocked.is_(False))
-            .values(last_message_id=WebChat.last_message_id + int(new), last_seq=WebChat.last_seq + 1)
-            .returning(WebChat.last_message_id, WebChat.last_seq, WebChat.locale)
-        )
-        if (row := (await tx.execute(change)).one_or_none()) is None:
+        if (place := await next_place(tx, chat_id, new)) is None:
             raise blocked() if await self._exists(tx, chat_id) else bad_request("Chat not found")
-        return Place(*row)
+        return place
 
     async def _sent(self, chat_id: int, key: str) -> Json | None:
         query = select(MESSAGE).where(MESSAGE.c.chat_id == chat_id, MESSAGE.c.send_key == key)

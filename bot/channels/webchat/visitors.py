@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bot.channels.telegram_html import Styled, typed
@@ -139,7 +139,7 @@ class Visitors:
             async with self.db.write() as tx:
                 place = await self._next_place(tx, chat_id)
                 row = self._row(chat_id, place, from_bot=False) | content(styled) | {"client_key": key}
-                await tx.execute(insert(WebMessage), row)
+                await tx.execute(ADD_MESSAGE, row)
                 message = telegram_json(row, person_json(chat_id, place.locale)) | dict(extra or {})
                 accepted = await self.accept(tx, {"message": message})
         except IntegrityError:
@@ -254,15 +254,9 @@ class Visitors:
 
     async def _next_place(self, tx: Tx, chat_id: int) -> Place:
         """Take the chat's next message id and number; this also puts writers of one chat in line."""
-        change = (
-            update(WebChat)
-            .where(WebChat.id == chat_id, WebChat.blocked.is_(False))
-            .values(last_message_id=WebChat.last_message_id + 1, last_seq=WebChat.last_seq + 1)
-            .returning(WebChat.last_message_id, WebChat.last_seq, WebChat.locale)
-        )
-        if (row := (await tx.execute(change)).one_or_none()) is None:
+        if (place := await next_place(tx, chat_id)) is None:
             raise Refused("blocked" if await self._exists(tx, chat_id) else "unknown_message")
-        return Place(*row)
+        return place
 
     async def _exists(self, tx: Tx, chat_id: int) -> bool:
         return (await tx.execute(select(WebChat.id).where(WebChat.id == chat_id))).one_or_none() is not None
@@ -305,6 +299,22 @@ class Visitors:
         async with self.db.read() as tx:
             found = await tx.execute(query.where(WebCallback.client_key == key))
             return found.scalar_one_or_none()
+
+
+async def next_place(tx: Tx, chat_id: int, new: bool = True) -> Place | None:
+    """Take the chat's next number, and message id if the message is `new`; None when it is blocked or there is none."""
+    row = (await tx.execute(_NEXT_PLACE, {"chat": chat_id, "new": int(new)})).one_or_none()
+    return Place(*row) if row is not None else None
+
+
+_NEXT_PLACE = (
+    update(WebChat)
+    .where(WebChat.id == bindparam("chat"), WebChat.blocked.is_(False))
+    .values(last_message_id=WebChat.last_message_id + bindparam("new"), last_seq=WebChat.last_seq + 1)
+    .returning(WebChat.last_message_id, WebChat.last_seq, WebChat.locale)
+)
+"""Built once, like the next, as every message asks them."""
+ADD_MESSAGE = insert(WebMessage)
 
 
 async def erase_chat(tx: Tx, chat_id: int) -> None:
