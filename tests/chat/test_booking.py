@@ -1,5 +1,6 @@
 """Somebody books an expert, fills in, looks again, moves and cancels; and whatever can come between."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.channels.translate import send_method
+from bot.inbox import Lane
 from bot.outbox.port import ChatRef
 from bot.settings import Settings
 from bot.texts import LOCALES, Action, Button, Message, Texts, decode
@@ -442,6 +444,37 @@ async def test_a_command_in_the_middle_leaves_cleanly(chat: Machine, ada: int) -
         assert "reach you" not in answer.text
         company = await holding(visitor)
         assert company.replies == ("Acme", "Skip", "Cancel")
+
+
+async def test_a_picture_instead_of_an_answer_is_told_so_and_nothing_is_lost(chat: Machine, ada: int) -> None:
+    visitor = await chat.visitor()
+    await holding(visitor)
+    await visitor.says("Acme")
+    await sends_a_picture(visitor)
+    told = await visitor.last()
+    assert "I can read text only. Please type your answer." in told.text
+    assert told.replies == ("Cancel",)
+    assert "reach you" in (await visitor.says("Grace Ho")).text
+
+
+async def sends_a_picture(visitor: Visitor) -> None:
+    """As from Telegram; the page has no such button."""
+    core, bot_id = visitor.machine.core, visitor.machine.app.web_bot.id
+    sender = {"id": visitor.chat_id, "is_bot": False, "first_name": "Grace"}
+    picture = {"file_id": "a", "file_unique_id": "a", "width": 1, "height": 1}
+    message = {
+        "message_id": 10**6,
+        "date": 0,
+        "chat": {**sender, "type": "private"},
+        "from": sender,
+        "photo": [picture],
+    }
+    async with core.db.write() as tx:
+        update = json.dumps({"update_id": 0, "message": message})
+        accepted = await core.inbox.accept(tx, Lane(bot_id, visitor.chat_id), "a picture", update)
+    assert accepted is not None
+    core.inbox.take(accepted)
+    await visitor.machine.settled()
 
 
 async def test_cancel_as_a_command_leaves_too(chat: Machine, ada: int) -> None:
