@@ -3,7 +3,7 @@
 from datetime import datetime
 from functools import partial
 
-from aiogram import F, Router
+from aiogram import Router
 from aiogram.filters import Command, StateFilter
 from aiogram.fsm.state import State, StatesGroup
 from aiogram.types import CallbackQuery
@@ -29,7 +29,7 @@ from bot.texts.actions import (
     StartBooking,
 )
 from handlers.chat import appointments, times
-from handlers.chat.filters import Pressed
+from handlers.chat.filters import Pressed, Typed
 from handlers.chat.reply import Reply, rows
 from handlers.chat.talk import Talk, give_talk
 from handlers.chat.times import Wish
@@ -122,8 +122,8 @@ def setup() -> Router:
     router.callback_query.register(edit_wanted, Pressed(EditDetails))
     router.callback_query.register(field_picked, Pressed(EditField))
     router.callback_query.register(confirmed, Pressed(ConfirmBooking))
-    router.message.register(field_typed, StateFilter(Details, Change), F.text & ~F.text.startswith("/"))
-    router.message.register(not_typed, StateFilter(Details, Change), ~F.text)
+    router.message.register(field_typed, StateFilter(Details, Change), Typed())
+    router.message.register(not_typed, StateFilter(Details, Change), _wordless)
     router.include_routers(times.setup(), appointments.setup())
     give_talk(router)
     return router
@@ -399,6 +399,10 @@ async def _complete(hold: HoldView, consent: str, talk: Talk) -> bool:
     if missing is not None:
         await _ask(missing, hold, consent, talk)
     return missing is None
+
+
+async def _wordless(message: ChatMessage) -> bool:
+    return not message.text
 
 
 async def not_typed(message: ChatMessage, raw_state: str, talk: Talk) -> None:
