@@ -14,8 +14,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class SettingsError(Exception):
-    """A wrong setting; the text says in one line where and how to mend it."""
+class OperatorError(Exception):
+    """Something the operator can mend; the text says in one line where and how."""
+
+
+class SettingsError(OperatorError):
+    """A wrong setting."""
 
 
 def _known_zone(zone: str) -> str:
@@ -29,9 +33,10 @@ Fact = str | dict[Literal["en", "zh-Hans", "zh-Hant"], str] | None
 
 
 class OperatorFacts(BaseModel):
-    """What only the organiser can say. An unset fact is never invented: answers say that the organiser confirms it.
+    """What only the organiser can say. An unset fact is never invented: the organiser confirms it.
 
-    Each is one text for all, or a JSON object with a text a language: {"en": "...", "zh-Hans": "...", "zh-Hant": "..."}.
+    Each is one text for all, or a JSON object with a text a language:
+    {"en": "...", "zh-Hans": "...", "zh-Hant": "..."}.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -53,9 +58,7 @@ class OperatorFacts(BaseModel):
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(
-        env_prefix="CIPO_", env_file=".env", env_nested_delimiter="__", extra="ignore"
-    )
+    model_config = SettingsConfigDict(env_prefix="CIPO_", env_file=".env", env_nested_delimiter="__", extra="ignore")
 
     data_dir: Path = Field(Path("data"), description="Folder of the embedded database and the secret key.")
     database_url: str | None = Field(

@@ -30,6 +30,7 @@ from bot.channels.webchat.session import WebChatSession
 from bot.inbox import Accepted, Lane
 from bot.outbox.port import ChatRef
 from bot.outbox.sender import Sender
+from bot.settings import OperatorError
 from bot.storage import Tx
 from handlers.chat.commands import introduce, offer_commands
 from handlers.chat.dispatcher import ALLOWED_UPDATES, Feeder, build_dispatcher
@@ -42,7 +43,7 @@ log = structlog.get_logger(__name__)
 DRAIN_SECONDS = 20.0
 
 
-class CannotServe(Exception):
+class CannotServeError(OperatorError):
     """Serving cannot begin; the text says in one line why and how to mend it."""
 
 
@@ -140,7 +141,7 @@ class App:
         self.door, server = self._web(sock)
         self._serving = core.background.start(server.serve(sockets=[sock]), "web server")
         self._server = server
-        while not server.started and not self._serving.done():
+        while not server.started and not self._serving.done():  # noqa: ASYNC110  uvicorn has no event for it
             await asyncio.sleep(0.005)
         await introduce(self.web_bot, core.texts, core.settings.bot_name)
         self._sending = core.background.start(self.sender.run(self.stopping), "sender")
@@ -244,7 +245,7 @@ class App:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A bound socket; CannotServe when the address is taken or not ours."""
+    """A bound socket; CannotServeError when the address is taken or not ours."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -252,7 +253,7 @@ def listen(host: str, port: int) -> socket.socket:
         sock.bind((host, port))
     except OSError as error:
         sock.close()
-        raise CannotServe(
+        raise CannotServeError(
             f"{host}:{port} cannot be used ({error.strerror}); set CIPO_WEB_HOST or CIPO_WEB_PORT to a free one"
         ) from None
     sock.set_inheritable(True)

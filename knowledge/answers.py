@@ -70,9 +70,7 @@ class Decline:
 class Answers:
     """The engine is fitted by `prepare`, in a thread; questions asked meanwhile wait for it."""
 
-    def __init__(
-        self, db: Database, clock: Clock, texts: Texts, library: Library, operator: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, db: Database, clock: Clock, texts: Texts, library: Library, operator: Mapping[str, Any]) -> None:
         self._db = db
         self._clock = clock
         self._texts = texts
@@ -101,9 +99,7 @@ class Answers:
     def is_ready(self) -> bool:
         return self._ready.is_set()
 
-    async def ask(
-        self, contact_id: int, text: str, locale: str, asked_in: int
-    ) -> Answer | Suggestions | Decline:
+    async def ask(self, contact_id: int, text: str, locale: str, asked_in: int) -> Answer | Suggestions | Decline:
         """Decide on a question and log it; the same update gives the same decision."""
         await self._ready.wait()
         decision = self.decide(text, locale)
@@ -228,7 +224,5 @@ def _logging(db: Database) -> ReturningInsert[int]:
     """Keep a question, or find it when the update is handled again. Built once, as every question needs it."""
     insert = db.insert(AskedQuestion)
     # an update that changes nothing, as only a row that was touched is returned
-    kept = insert.on_conflict_do_update(
-        index_elements=["asked_in"], set_={"asked_in": insert.excluded.asked_in}
-    )
+    kept = insert.on_conflict_do_update(index_elements=["asked_in"], set_={"asked_in": insert.excluded.asked_in})
     return kept.returning(AskedQuestion.id)

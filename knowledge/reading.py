@@ -7,13 +7,15 @@ from typing import Any, Final
 
 import yaml
 
+from bot.settings import OperatorError
+
 MAX_BYTES: Final = 2_000_000
 
 Step = str | int
 Lines = dict[tuple[Step, ...], int]
 
 
-class LibraryError(Exception):
+class LibraryError(OperatorError):
     """The knowledge base cannot be read; the message is one line for the person who wrote it."""
 
 

@@ -215,9 +215,7 @@ def _timezone(zone: str, first: datetime, last: datetime) -> Timezone:
     return timezone
 
 
-def _observance(
-    before: datetime, onset: datetime, info: ZoneInfo
-) -> TimezoneDaylight | TimezoneStandard:
+def _observance(before: datetime, onset: datetime, info: ZoneInfo) -> TimezoneDaylight | TimezoneStandard:
     old, new = _offset(before, info), _offset(onset, info)
     local = onset.astimezone(info)
     observance = TimezoneDaylight() if local.dst() else TimezoneStandard()
@@ -240,9 +238,7 @@ def _first_change(info: ZoneInfo, start: datetime) -> datetime:
     """The first second of the day from start on at which the clock is set otherwise."""
     old = _offset(start, info)
     return start + timedelta(
-        seconds=bisect_right(
-            range(86400), 0, key=lambda s: _offset(start + timedelta(seconds=s), info) != old
-        )
+        seconds=bisect_right(range(86400), 0, key=lambda s: _offset(start + timedelta(seconds=s), info) != old)
     )
 
 

@@ -50,9 +50,7 @@ async def test_concurrent_writers_lose_no_update(db: Database) -> None:
             # the row is locked first, then read: the shape of every use case that counts
             await tx.execute(update(Contact).where(Contact.id == contact).values(zone="UTC"))
             name = (await tx.execute(select(Contact.name).where(Contact.id == contact))).scalar_one()
-            await tx.execute(
-                update(Contact).where(Contact.id == contact).values(name=str(int(name or 0) + 1))
-            )
+            await tx.execute(update(Contact).where(Contact.id == contact).values(name=str(int(name or 0) + 1)))
 
     await asyncio.gather(*(bump() for _ in range(50)))
     async with db.read() as tx:

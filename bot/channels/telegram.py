@@ -83,7 +83,7 @@ class Poller:
 
     def _pause_after(self, error: AiogramError) -> float:
         self._failures += 1
-        pause = min(LONGEST_PAUSE, 2.0 ** min(self._failures, 6)) * random.uniform(0.8, 1.2)
+        pause = min(LONGEST_PAUSE, 2.0 ** min(self._failures, 6)) * random.uniform(0.8, 1.2)  # noqa: S311  spreads retries, hides nothing
         if isinstance(error, TelegramConflictError):
             log.error("another program polls this bot; stop it, or give this one its own token")
         elif isinstance(error, TelegramUnauthorizedError):

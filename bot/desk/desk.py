@@ -179,9 +179,7 @@ async def _owed_question(tx: Tx, owed: Owed) -> Question | None:
 
 
 def _columns() -> Any:
-    return select(
-        DeskQuestion.id, DeskQuestion.text, DeskQuestion.status, DeskQuestion.asked_at, DeskQuestion.reply
-    )
+    return select(DeskQuestion.id, DeskQuestion.text, DeskQuestion.status, DeskQuestion.asked_at, DeskQuestion.reply)
 
 
 def _question(row: Row[Any]) -> Question:

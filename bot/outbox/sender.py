@@ -55,7 +55,7 @@ class Sender:
     After `max_attempts` sends a row is dead. `chance` spreads repetitions and lies in [0, 1).
     """
 
-    def __init__(  # noqa: PLR0917 - the composition root hands in one of each, in the order of a send
+    def __init__(
         self,
         db: Database,
         clock: Clock,

@@ -55,9 +55,7 @@ class Consents:
 
     async def give(self, tx: Tx, contact_id: int, purpose: str, locale: str) -> None:
         given = {"contact_id": contact_id, "purpose": purpose, "version": CONSENT_VERSION}
-        await tx.execute(
-            insert(Consent).values(**given, locale=locale, given_at=self._clock.now())
-        )
+        await tx.execute(insert(Consent).values(**given, locale=locale, given_at=self._clock.now()))
 
     async def withdraw(self, tx: Tx, contact_id: int, purpose: str) -> None:
         standing = (Consent.contact_id == contact_id) & (Consent.purpose == purpose)

@@ -15,9 +15,7 @@ RoleName = Literal["admin", "expert", "curator"]
 VALID_FOR = timedelta(days=3)
 
 
-async def audit(
-    tx: Tx, actor_id: int | None, action: str, subject: str, details: dict[str, Any], at: datetime
-) -> None:
+async def audit(tx: Tx, actor_id: int | None, action: str, subject: str, details: dict[str, Any], at: datetime) -> None:
     """Record what a member of staff did, in the transaction that did it; `details` hold ids only."""
     record = {"at": at, "actor_id": actor_id, "action": action, "subject": subject, "details": details}
     await tx.execute(insert(AuditRecord).values(**record))

@@ -35,14 +35,10 @@ class Database:
             self.writer = self._sqlite_engine("BEGIN IMMEDIATE", size=1)
             self.reader = self._sqlite_engine("BEGIN", size=4, read_only=True)
         else:
-            self.writer = self.reader = create_async_engine(
-                self.url, pool_size=10, max_overflow=10, pool_pre_ping=True
-            )
+            self.writer = self.reader = create_async_engine(self.url, pool_size=10, max_overflow=10, pool_pre_ping=True)
 
     def _sqlite_engine(self, begin: str, size: int, read_only: bool = False) -> AsyncEngine:
-        engine = create_async_engine(
-            self.url, poolclass=AsyncAdaptedQueuePool, pool_size=size, max_overflow=0
-        )
+        engine = create_async_engine(self.url, poolclass=AsyncAdaptedQueuePool, pool_size=size, max_overflow=0)
 
         @event.listens_for(engine.sync_engine, "connect")
         def opened(dbapi: Any, _: Any) -> None:

@@ -1,7 +1,7 @@
 """Column types and the declarative base."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Float, Integer, MetaData
 from sqlalchemy.dialects.postgresql import JSONB
@@ -50,10 +50,10 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: Json, list[Any]: Json}
+    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UtcDateTime, dict[str, Any]: Json, list[Any]: Json}
 
 
-class database_epoch(FunctionElement[float]):
+class database_epoch(FunctionElement[float]):  # noqa: N801  written like SQLAlchemy's own functions
     """The database's own clock in seconds since 1970: for leases only, which compare replicas with each other."""
 
     type = Float()

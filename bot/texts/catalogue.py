@@ -1,4 +1,4 @@
-"""The catalogues kept in step with the code: `python -m bot.texts.catalogue` updates the `.po` files, `--check` only tells.
+"""The catalogues kept in step with the code. `python -m bot.texts.catalogue` updates the files; `--check` only tells.
 
 Messages are taken from `say("...")`, `say.plain("...")`, `say.count(...)`, `N_("...")` and the templates. English is
 the message itself, so its catalogue holds plurals alone.
@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_file
@@ -97,8 +98,7 @@ def _problems_of(message: Message, catalogue: Catalog, locale: str) -> Iterator[
     if translated is None or not translated.string or translated.fuzzy:
         yield f"{place} is not translated"
         return
-    originals = message.id if isinstance(message.id, tuple) else (message.id,)
-    texts = translated.string if isinstance(translated.string, tuple) else (translated.string,)
+    originals, texts = _forms(message.id), _forms(translated.string)
     for text in texts:
         if not text:
             yield f"{place} is not translated"
@@ -106,6 +106,11 @@ def _problems_of(message: Message, catalogue: Catalog, locale: str) -> Iterator[
             yield f"{place}: other placeholders in the translation"
         elif sorted(TAG.findall(text)) != sorted(TAG.findall(originals[-1])):
             yield f"{place}: other tags in the translation"
+
+
+def _forms(text: Any) -> list[str]:
+    """The singular and the plural, or the one text."""
+    return [text] if isinstance(text, str) else list(text)
 
 
 def main(arguments: list[str]) -> int:

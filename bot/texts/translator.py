@@ -40,12 +40,9 @@ def N_(message: str) -> str:
 class Texts:
     """All catalogues and templates of an installation. Reading them costs tens of milliseconds: build once."""
 
-    def __init__(self, globals: Mapping[str, Any] | None = None) -> None:
+    def __init__(self) -> None:
         self._catalogues = {locale: _catalogue(locale) for locale in LOCALES}
-        self._templates = {
-            locale: _environment(locale, catalogue, globals or {})
-            for locale, catalogue in self._catalogues.items()
-        }
+        self._templates = {locale: _environment(catalogue) for locale, catalogue in self._catalogues.items()}
 
     def translator(self, locale: str, zone: str = DEFAULT_ZONE) -> "Translator":
         locale = locale if locale in LOCALES else "en"
@@ -55,9 +52,7 @@ class Texts:
 class Translator:
     """Speaks one locale to one reader, in the reader's zone."""
 
-    def __init__(
-        self, locale: str, zone: str, catalogue: gettext.NullTranslations, templates: Environment
-    ) -> None:
+    def __init__(self, locale: str, zone: str, catalogue: gettext.NullTranslations, templates: Environment) -> None:
         self.locale = locale
         self.zone = zone
         self._catalogue = catalogue
@@ -65,7 +60,7 @@ class Translator:
 
     def __call__(self, message: str, **values: Any) -> Markup:
         """Translated HTML; the values are escaped, the message's own tags are kept."""
-        return Markup(self._catalogue.gettext(message)).format(**values)
+        return Markup(self._catalogue.gettext(message)).format(**values)  # noqa: S704  our own text; the values are escaped
 
     def plain(self, message: str, **values: Any) -> str:
         """Translated plain text, for buttons, file names and calendar entries."""
@@ -76,7 +71,7 @@ class Translator:
         return self._catalogue.gettext(message)
 
     def count(self, one: str, many: str, n: int, **values: Any) -> Markup:
-        return Markup(self._catalogue.ngettext(one, many, n)).format(n=n, **values)
+        return Markup(self._catalogue.ngettext(one, many, n)).format(n=n, **values)  # noqa: S704
 
     def page(self, template: str, **values: Any) -> str:
         """A template of the folder `templates`, rendered and stripped."""
@@ -113,25 +108,28 @@ class Translator:
     def when(self, start: datetime, end: datetime | None = None, zone: str | None = None) -> str:
         """Date, time and zone: "Tue 24 Nov 2026, 14:00–14:45 (Hong Kong, UTC+8)"."""
         zone = zone or self.zone
-        first = start.astimezone(ZoneInfo(zone))
-        text = f"{self.day(first.date())} {self.time(start, zone)}".replace("  ", " ")
-        if self.locale == "en":
-            text = f"{self.day(first.date())}, {self.time(start, zone)}"
+        text = self._moment(start, zone)
         if end is not None:
-            last = end.astimezone(ZoneInfo(zone))
-            same_day = last.date() == first.date()
-            text += f"–{self.time(end, zone)}" if same_day else f" – {self.day(last.date())} {self.time(end, zone)}"
-        return f"{text} ({self.zone_name(zone, start)})" if self.locale == "en" else f"{text}（{self.zone_name(zone, start)}）"
+            same_day = end.astimezone(ZoneInfo(zone)).date() == start.astimezone(ZoneInfo(zone)).date()
+            text += f"–{self.time(end, zone)}" if same_day else f" – {self._moment(end, zone)}"
+        place = self.zone_name(zone, start)
+        return f"{text} ({place})" if self.locale == "en" else f"{text}（{place}）"
+
+    def _moment(self, instant: datetime, zone: str) -> str:
+        day = self.day(instant.astimezone(ZoneInfo(zone)).date())
+        return f"{day}{', ' if self.locale == 'en' else ' '}{self.time(instant, zone)}"
 
     def zone_name(self, zone: str, at: datetime) -> str:
         """City and offset at that instant: "Hong Kong, UTC+8"."""
-        return f"{_city(zone, self.locale)}, {_offset(zone, at)}" if self.locale == "en" else f"{_city(zone, self.locale)}，{_offset(zone, at)}"
+        return f"{_city(zone, self.locale)}{', ' if self.locale == 'en' else '，'}{_offset(zone, at)}"
 
     def stamp(self, instant: datetime) -> str:
         """Date and time without zone, for lists whose head names the zone."""
         return format_datetime(
-            instant, "d MMM y, HH:mm" if self.locale == "en" else "y年M月d日 HH:mm",
-            tzinfo=ZoneInfo(self.zone), locale=_BABEL[self.locale],
+            instant,
+            "d MMM y, HH:mm" if self.locale == "en" else "y年M月d日 HH:mm",
+            tzinfo=ZoneInfo(self.zone),
+            locale=_BABEL[self.locale],
         )
 
 
@@ -160,9 +158,7 @@ def _catalogue(locale: str) -> gettext.NullTranslations:
     return gettext.GNUTranslations(compiled)
 
 
-def _environment(
-    locale: str, catalogue: gettext.NullTranslations, globals: Mapping[str, Any]
-) -> Environment:
+def _environment(catalogue: gettext.NullTranslations) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(FOLDER / "templates"),
         autoescape=True,
@@ -172,5 +168,4 @@ def _environment(
         extensions=["jinja2.ext.i18n"],
     )
     environment.install_gettext_translations(catalogue, newstyle=True)  # type: ignore[attr-defined]
-    environment.globals.update(globals)
     return environment

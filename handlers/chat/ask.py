@@ -118,9 +118,7 @@ def topics(services: Services, say: Translator) -> Message:
     return Message(text, (*categories, (Button(say.plain("Main menu"), GoHome()),)))
 
 
-def _category(
-    category: str, entries: list[Heading], page: int, services: Services, say: Translator
-) -> Message:
+def _category(category: str, entries: list[Heading], page: int, services: Services, say: Translator) -> Message:
     name = next((c.names for c in services.answers.categories() if c.id == category), category)
     listed = [_entry_button(heading) for heading in entries[page * PAGE : (page + 1) * PAGE]]
     turn = []
@@ -145,7 +143,7 @@ def _shown(outcome: Answer | Suggestions | Decline, services: Services, person: 
 
 
 def answer_message(entry: ShownEntry, question: int, say: Translator) -> Message:
-    """An entry with its sources, what is related, and the way to a person. `question` 0: nobody asked, it was browsed."""
+    """An entry with its sources, what is related, and the way to a person; `question` 0 means it was browsed."""
     if entry.category == "smalltalk":
         return Message(entry.html)
     html = say.page("answers/answer.html", entry=entry)
@@ -158,8 +156,7 @@ def answer_message(entry: ShownEntry, question: int, say: Translator) -> Message
 
 def _did_you_mean(outcome: Suggestions, say: Translator) -> Message:
     choices = tuple(
-        (Button(_cut(heading.question), PickSuggestion(outcome.question, heading.id)),)
-        for heading in outcome.entries
+        (Button(_cut(heading.question), PickSuggestion(outcome.question, heading.id)),) for heading in outcome.entries
     )
     person = (Button(say.plain("None of these: ask an expert"), AskExpert(outcome.question)),)
     return Message(say("I am not quite sure what you mean. Is it one of these?"), (*choices, person))

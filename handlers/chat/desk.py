@@ -11,7 +11,15 @@ from bot.desk.desk import Question, question_buttons
 from bot.outbox.port import Reader
 from bot.people.contacts import Person
 from bot.texts import Button, Message, Translator
-from bot.texts.actions import AskExpert, CloseDeskQuestion, GoHome, Leave, ReplyToDeskQuestion, ShowDesk, ShowDeskQuestion
+from bot.texts.actions import (
+    AskExpert,
+    CloseDeskQuestion,
+    GoHome,
+    Leave,
+    ReplyToDeskQuestion,
+    ShowDesk,
+    ShowDeskQuestion,
+)
 from handlers.chat.filters import Holds, Pressed
 from handlers.chat.reply import Reply
 from handlers.services import Services
@@ -90,15 +98,14 @@ async def question_typed(
 def _ask_for_question(say: Translator) -> Message:
     text = say(
         "Write your question in one message and I pass it to our experts; the reply comes to this chat.\n\n"
-        "Please leave out details of unfiled inventions: until they are filed they should stay between you and your adviser."
+        "Please leave out details of unfiled inventions: "
+        "until they are filed they should stay between you and your adviser."
     )
     return Message(text, ((Button(say.plain("Cancel"), Leave()),),))
 
 
 def _too_long(say: Translator) -> Message:
-    return Message(
-        say("That is longer than {limit} characters. Please send a shorter version.", limit=QUESTION_LIMIT)
-    )
+    return Message(say("That is longer than {limit} characters. Please send a shorter version.", limit=QUESTION_LIMIT))
 
 
 def _received(text: str, say: Translator) -> Message:
@@ -119,9 +126,7 @@ async def _open_questions(services: Services, say: Translator) -> Message:
     if not questions:
         return Message(say("No open questions. Well done."))
     buttons = tuple((Button(_first_words(each), ShowDeskQuestion(each.id)),) for each in questions)
-    return Message(
-        say.count("<b>{n} open question</b>", "<b>{n} open questions</b>, oldest first", total), buttons
-    )
+    return Message(say.count("<b>{n} open question</b>", "<b>{n} open questions</b>, oldest first", total), buttons)
 
 
 def _first_words(question: Question) -> str:

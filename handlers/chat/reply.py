@@ -8,7 +8,6 @@ from aiogram import Bot
 from aiogram.exceptions import TelegramBadRequest
 from aiogram.types import CallbackQuery, InaccessibleMessage
 from aiogram.types import Message as ChatMessage
-
 from markupsafe import escape
 
 from bot.channels.translate import edit_method, send_method

@@ -76,9 +76,7 @@ async def _opened(
     return await _accepted_invitation(payload, services, person, say, reply)
 
 
-async def _accepted_invitation(
-    token: str, services: Services, person: Person, say: Translator, reply: Reply
-) -> bool:
+async def _accepted_invitation(token: str, services: Services, person: Person, say: Translator, reply: Reply) -> bool:
     granted = await services.invitations.accept(token, person.contact_id)
     if granted is None:
         return False
@@ -100,8 +98,10 @@ async def left(message: ChatMessage, state: FSMContext, say: Translator, reply: 
     """Works in any dialog, and outside of one."""
     busy = await state.get_state() is not None
     await state.clear()
-    text = say("All right, we leave it there. What can I do for you?") if busy else say(
-        "There was nothing to leave. What can I do for you?"
+    text = (
+        say("All right, we leave it there. What can I do for you?")
+        if busy
+        else say("There was nothing to leave. What can I do for you?")
     )
     await reply.send(Message(text, keyboard=ReplyKeyboard()))
 
@@ -139,5 +139,3 @@ async def picked_language(
     say = services.texts.translator(action.locale, person.zone)
     await reply.show(welcome(say))
     await reply.acknowledge(say.plain("I speak English now."))
-
-

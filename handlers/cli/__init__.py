@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 def run(arguments: list[str] | None, build_core: "BuildCore", build: "Build") -> int:
     options = _parser().parse_args(arguments)
+    from bot.settings import OperatorError
+
     try:
         return _run(options, build_core, build)
     except KeyboardInterrupt:
         return 130
-    except Exception as error:
-        if (line := _known(error)) is None:
-            raise
-        print(line, file=sys.stderr)
+    except OperatorError as error:
+        print(error, file=sys.stderr)
         return 1
 
 
@@ -60,16 +60,6 @@ async def _with_core(options: argparse.Namespace, core: "Core", build: "Build") 
         return await verbs.VERBS[options.verb](core, options)
     finally:
         await core.close()
-
-
-def _known(error: Exception) -> str | None:
-    """One line for what the operator can mend; None for what only we can."""
-    from bot.settings import SettingsError
-
-    if isinstance(error, SettingsError):
-        return str(error)
-    named = {"LibraryError", "CannotServe", "NotReady", "BadFile"}
-    return str(error) if type(error).__name__ in named else None
 
 
 def _parser() -> argparse.ArgumentParser:

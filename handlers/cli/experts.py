@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from bot.settings import OperatorError
 from handlers.services import Core
 from scheduler.appointments.availability import Minutes
 from scheduler.appointments.values import ExpertDraft, Localized
@@ -18,7 +19,7 @@ LOCALIZED = ("name", "title", "bio", "meeting_info")
 KNOWN = frozenset(field.name for field in fields(ExpertDraft)) - {"sample"}
 
 
-class BadFile(Exception):
+class BadFileError(OperatorError):
     """The file cannot be used; the text names the place and the mend."""
 
 
@@ -44,37 +45,37 @@ async def _load(core: Core, file: Path) -> None:
         try:
             await appointments.add_expert(draft)
         except ValueError as error:
-            raise BadFile(f"{file}: expert {at}: {error}") from None
+            raise BadFileError(f"{file}: expert {at}: {error}") from None
 
 
 async def _retire(core: Core, number: int) -> None:
     if not await core.services.appointments.retire_expert(number):
-        raise BadFile(f"there is no expert number {number}; run: python run_bot.py experts list")
+        raise BadFileError(f"there is no expert number {number}; run: python run_bot.py experts list")
 
 
 def read(file: Path) -> list[ExpertDraft]:
-    """The experts of a file; BadFile with the place of the first thing that is wrong."""
+    """The experts of a file; BadFileError with the place of the first thing that is wrong."""
     try:
         written = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BadFile(f"{file}: cannot be read ({error.strerror})") from None
+        raise BadFileError(f"{file}: cannot be read ({error.strerror})") from None
     except yaml.YAMLError as error:
-        raise BadFile(f"{file}: is no YAML: {' '.join(str(error).split())}") from None
+        raise BadFileError(f"{file}: is no YAML: {' '.join(str(error).split())}") from None
     if not isinstance(written, list):
-        raise BadFile(f"{file}: must be a list of experts; see docs/experts.md")
+        raise BadFileError(f"{file}: must be a list of experts; see docs/experts.md")
     return [_draft(file, at, each) for at, each in enumerate(written, 1)]
 
 
 def _draft(file: Path, at: int, written: Any) -> ExpertDraft:
     if not isinstance(written, Mapping):
-        raise BadFile(f"{file}: expert {at}: must have name, title, languages, topics, zone, hours")
+        raise BadFileError(f"{file}: expert {at}: must have name, title, languages, topics, zone, hours")
     if unknown := sorted(set(written) - KNOWN):
-        raise BadFile(f"{file}: expert {at}: {unknown[0]!r} is not known; use one of {', '.join(sorted(KNOWN))}")
+        raise BadFileError(f"{file}: expert {at}: {unknown[0]!r} is not known; use one of {', '.join(sorted(KNOWN))}")
     try:
         values = {name: _value(name, value) for name, value in written.items()}
         return ExpertDraft(**values)
     except (TypeError, ValueError, AttributeError, KeyError) as error:
-        raise BadFile(f"{file}: expert {at}: {error}") from None
+        raise BadFileError(f"{file}: expert {at}: {error}") from None
 
 
 def _value(name: str, value: Any) -> Any:

@@ -59,11 +59,11 @@ def _question(line: str, options: argparse.Namespace) -> dict[str, Any]:
         return {"text": line, "locale": options.locale}
     question = json.loads(line)
     if not isinstance(question, dict) or not isinstance(question.get("text"), str):
-        raise ValueError('a line must be an object with "text", a string')
+        raise ValueError('a line must be an object with "text", a string')  # noqa: TRY004  the caller reports it as bad input
     if question.get("locale") not in (None, *LOCALES):
         raise ValueError(f'"locale" must be one of {", ".join(LOCALES)}')
     if not isinstance(question.get("context"), str | None):
-        raise ValueError('"context" must be the id of an entry')
+        raise ValueError('"context" must be the id of an entry')  # noqa: TRY004
     return {"locale": options.locale, **question}
 
 

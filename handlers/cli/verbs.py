@@ -5,10 +5,12 @@ import fcntl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.settings import OperatorError
 from bot.storage.migrate import is_current, migrate
 from bot.texts import catalogue
 from handlers.cli.experts import experts
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 Verb = Callable[[Core, argparse.Namespace], Awaitable[int]]
 
 
-class NotReady(Exception):
+class NotReadyError(OperatorError):
     """The installation is not fit to do that; the text says what to do first."""
 
 
@@ -37,9 +39,9 @@ async def serve(core: Core, build: "Callable[[Core], App]") -> int:
 
 async def _fit_to_serve(core: Core) -> None:
     if not await is_current(core.db):
-        raise NotReady("the database is not at the present schema; run: python run_bot.py migrate")
+        raise NotReadyError("the database is not at the present schema; run: python run_bot.py migrate")
     if core.settings.is_public and await core.services.sample.exists():
-        raise NotReady(
+        raise NotReadyError(
             "sample experts or events are loaded, but a token or public address is set; "
             "run: python run_bot.py sample purge"
         )
@@ -51,12 +53,11 @@ def _only_process(core: Core) -> Iterator[bool]:
     if not core.db.is_sqlite:
         yield False
         return
-    path = f"{core.db.url.database}.lock"
-    with open(path, "w") as file:
+    with Path(f"{core.db.url.database}.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise NotReady(
+            raise NotReadyError(
                 f"another process serves {core.db.url.database}; stop it, or set CIPO_DATABASE_URL to a PostgreSQL"
             ) from None
         yield True
@@ -71,7 +72,7 @@ async def bring_up_to_date(core: Core, options: argparse.Namespace) -> int:
 async def invite(core: Core, options: argparse.Namespace) -> int:
     expert = options.expert
     if expert is not None and await core.services.appointments.expert(expert) is None:
-        raise NotReady(f"there is no expert number {expert}; run: python run_bot.py experts list")
+        raise NotReadyError(f"there is no expert number {expert}; run: python run_bot.py experts list")
     token = await core.services.invitations.create(options.role, expert)
     settings = core.settings
     address = settings.public_url or f"http://{settings.web_host}:{settings.web_port}"
@@ -103,7 +104,7 @@ async def check(core: Core, options: argparse.Namespace) -> int:
 async def _database_problems(core: Core) -> list[str]:
     try:
         await _fit_to_serve(core)
-    except NotReady as problem:
+    except NotReadyError as problem:
         return [str(problem)]
     except (SQLAlchemyError, OSError) as error:
         address = core.db.url.render_as_string(hide_password=True)

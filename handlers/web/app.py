@@ -191,9 +191,7 @@ class WebChatDoor:
         if not document:
             return _refusal(404)
         disposition = f"attachment; filename*=UTF-8''{quote(document.name)}"
-        return Response(
-            document.data, media_type=document.mime, headers={"Content-Disposition": disposition}
-        )
+        return Response(document.data, media_type=document.mime, headers={"Content-Disposition": disposition})
 
     async def healthz(self, request: Request) -> Response:
         return JSONResponse(await self._health())
@@ -287,9 +285,7 @@ class WebChatDoor:
         visitor = self._visit.visitor(connection)
         if visitor is None:
             return None
-        locale = connection.query_params.get("lang") or browser_locale(
-            connection.headers.get("accept-language", "")
-        )
+        locale = connection.query_params.get("lang") or browser_locale(connection.headers.get("accept-language", ""))
         return (await self._server.open(visitor, locale)).id
 
 
@@ -344,7 +340,7 @@ def build_app(door: WebChatDoor, hosts: Sequence[str]) -> Starlette:
 
 def allowed_origins(host: str, port: int, public_url: str | None) -> tuple[list[str], list[str]]:
     """The origins pages may come from, and the hosts this server answers for."""
-    hosts = {"127.0.0.1", "localhost", "[::1]", host} - {"0.0.0.0", "::"}
+    hosts = {"127.0.0.1", "localhost", "[::1]", host} - {"0.0.0.0", "::"}  # noqa: S104  taken out, not bound
     origins = [f"http://{name}:{port}" for name in sorted(hosts)]
     if public_url is not None:
         parts = urlsplit(public_url)

@@ -17,9 +17,7 @@ Method = type[TelegramMethod[Any]]
 METHODS: dict[str, Method] = {
     cls.__api_method__.lower(): cls
     for name in methods.__all__
-    if isinstance(cls := getattr(methods, name), type)
-    and issubclass(cls, TelegramMethod)
-    and cls is not TelegramMethod
+    if isinstance(cls := getattr(methods, name), type) and issubclass(cls, TelegramMethod) and cls is not TelegramMethod
 }
 _MISSING = {
     "chat_id": "chat_id is empty",

@@ -175,9 +175,7 @@ class BotApi:
         match method.__api_method__:
             case "getUpdates":
                 self.server.faults.check("getUpdates", "")
-                return await self.updates.get(
-                    method.offset, method.limit, method.timeout, method.allowed_updates
-                )
+                return await self.updates.get(method.offset, method.limit, method.timeout, method.allowed_updates)
             case "setWebhook":
                 self.updates.set_webhook(method.url)
                 return True
@@ -212,9 +210,7 @@ TABLES = [model.__table__ for model in (WebChat, WebDocument, WebMessage, WebCal
 
 
 @asynccontextmanager
-async def running_bot_api(
-    folder: Path, clock: Clock | None = None, token: str = TOKEN
-) -> AsyncIterator[BotApi]:
+async def running_bot_api(folder: Path, clock: Clock | None = None, token: str = TOKEN) -> AsyncIterator[BotApi]:
     """A Bot API on a free loopback port, with a database of its own in `folder`."""
     db = Database(f"sqlite:///{folder / 'telegram.db'}")
     async with db.writer.begin() as connection:

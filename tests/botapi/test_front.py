@@ -268,4 +268,3 @@ async def test_the_defaults_of_the_bot_travel_too(api: BotApi) -> None:
         with pytest.raises(TelegramBadRequest, match='Unsupported start tag "p" at byte offset 3'):
             await bot.send_message(ann.chat_id, "約<p>x</p>")
     assert [message["html"] for message in await ann.messages()] == ["<b>x</b>"]
-

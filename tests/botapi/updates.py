@@ -62,8 +62,7 @@ class Updates:
         """What getUpdates gives; ApiError 409 when a webhook is set or another poll takes over."""
         if self.webhook:
             raise _conflict(
-                "can't use getUpdates method while webhook is active; "
-                "use deleteWebhook to delete the webhook first"
+                "can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
             )
         if allowed_updates is not None:
             self.allowed = set(allowed_updates) or None

@@ -188,7 +188,7 @@ soup = st.lists(
 @given(texts)
 def test_any_escaped_text_passes_and_comes_back(text: str) -> None:
     assert parse(escape(text, quote=False)) == Styled(text)
-    assert parse(f'<b>{escape(text, quote=False).replace(chr(34), "&quot;")}</b>').text == text
+    assert parse(f"<b>{escape(text, quote=False).replace(chr(34), '&quot;')}</b>").text == text
 
 
 @given(soup)

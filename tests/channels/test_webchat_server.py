@@ -130,9 +130,7 @@ def statements(db: Database) -> Iterator[list[str]]:
 # A conversation
 
 
-async def test_what_is_said_and_answered_is_shown_in_order(
-    server: ChatServer, bot: Bot, inbox: Inbox
-) -> None:
+async def test_what_is_said_and_answered_is_shown_in_order(server: ChatServer, bot: Bot, inbox: Inbox) -> None:
     chat = await server.open("visitor", "zh-Hant")
     said = await server.say(chat.id, " /start  hello ", "k1")
     sent = await bot.send_message(chat.id, "<b>Hi</b> you", parse_mode="HTML")
@@ -183,9 +181,7 @@ async def test_a_message_in_the_page_has_everything_the_page_knows(
 
 async def test_reply_keyboards_come_and_go(server: ChatServer, bot: Bot, chat: VisitorChat) -> None:
     rows = [[KeyboardButton(text="Skip"), KeyboardButton(text="Phone", request_contact=True)]]
-    keyboard = ReplyKeyboardMarkup(
-        keyboard=rows, one_time_keyboard=True, input_field_placeholder="Company name"
-    )
+    keyboard = ReplyKeyboardMarkup(keyboard=rows, one_time_keyboard=True, input_field_placeholder="Company name")
     await bot.send_message(chat.id, "Company?", reply_markup=keyboard)
     await bot.send_message(chat.id, "Thanks", reply_markup=ReplyKeyboardRemove())
     await bot.send_message(chat.id, "Name?", reply_markup=ForceReply(input_field_placeholder="Ann"))
@@ -250,9 +246,7 @@ async def test_a_visitor_keeps_one_chat_also_when_two_tabs_open_at_once(server: 
     assert await server.find("nobody") is None
 
 
-async def test_the_language_switch_reaches_the_next_update(
-    server: ChatServer, chat: VisitorChat, inbox: Inbox
-) -> None:
+async def test_the_language_switch_reaches_the_next_update(server: ChatServer, chat: VisitorChat, inbox: Inbox) -> None:
     await server.language(chat.id, "zh-Hans")
     await server.say(chat.id, "你好", "k")
     assert inbox.taken[0]["message"]["from"]["language_code"] == "zh-hans"
@@ -322,9 +316,7 @@ async def test_a_press_is_answered_once_and_in_time(
         )
 
 
-async def test_a_repeated_press_is_one_press(
-    server: ChatServer, bot: Bot, chat: VisitorChat, inbox: Inbox
-) -> None:
+async def test_a_repeated_press_is_one_press(server: ChatServer, bot: Bot, chat: VisitorChat, inbox: Inbox) -> None:
     sent = await bot.send_message(chat.id, "Sure?", reply_markup=OK)
     ids = await asyncio.gather(*(server.press(chat.id, sent.message_id, "ok", "p") for _ in range(4)))
     assert len(set(ids)) == 1
@@ -366,7 +358,7 @@ WIDE = InlineKeyboardMarkup(inline_keyboard=[[InlineKeyboardButton(text="x", cal
         ),
         (
             {"text": "<b>x", "parse_mode": "html"},
-            'Bad Request: can\'t parse entities: Can\'t find end tag corresponding to start tag "b"',
+            "Bad Request: can't parse entities: Can't find end tag corresponding to start tag \"b\"",
         ),
         ({"text": "x", "parse_mode": "Wiki"}, "Bad Request: unsupported parse_mode"),
         ({"text": "x\ud800"}, "Bad Request: strings must be encoded in UTF-8"),
@@ -551,9 +543,7 @@ async def test_a_deleted_message_leaves_its_number_only(
         assert (await tx.execute(select(func.count()).select_from(WebDocument))).scalar_one() == 0
 
 
-async def test_after_two_days_a_message_cannot_be_taken_back(
-    bot: Bot, chat: VisitorChat, clock: MovableClock
-) -> None:
+async def test_after_two_days_a_message_cannot_be_taken_back(bot: Bot, chat: VisitorChat, clock: MovableClock) -> None:
     sent = await bot.send_message(chat.id, "old")
     clock.advance(timedelta(hours=48, seconds=1))
     with pytest.raises(TelegramBadRequest, match="message can't be deleted for everyone"):
@@ -614,9 +604,7 @@ async def test_saying_and_sending_take_two_statements(
 # Who is gone
 
 
-async def test_a_blocked_bot_reaches_nobody(
-    server: ChatServer, bot: Bot, chat: VisitorChat, inbox: Inbox
-) -> None:
+async def test_a_blocked_bot_reaches_nobody(server: ChatServer, bot: Bot, chat: VisitorChat, inbox: Inbox) -> None:
     sent = await bot.send_message(chat.id, "Sure?", reply_markup=OK)
     await server.block(chat.id, blocked=True)
     assert inbox.taken[0]["my_chat_member"]["new_chat_member"]["status"] == "kicked"
@@ -692,9 +680,7 @@ async def test_a_new_page_gets_the_newest_part_of_a_long_history(
     assert await server.changes(chat.id, seq) == ([], HISTORY + 4)
 
 
-async def test_every_change_is_announced_with_its_number(
-    server: ChatServer, bot: Bot, chat: VisitorChat
-) -> None:
+async def test_every_change_is_announced_with_its_number(server: ChatServer, bot: Bot, chat: VisitorChat) -> None:
     with server.push.subscribe(chat.id) as events:
         await server.say(chat.id, "hello", "k")
         assert await events.next() == Changed(1)
@@ -725,9 +711,7 @@ async def test_what_another_replica_wrote_is_noticed(
 # What the bot says of itself
 
 
-async def test_commands_go_by_chat_then_language_then_everyone(
-    server: ChatServer, bot: Bot, chat: VisitorChat
-) -> None:
+async def test_commands_go_by_chat_then_language_then_everyone(server: ChatServer, bot: Bot, chat: VisitorChat) -> None:
     everyone, private, chinese, own = [
         [BotCommand(command=name, description="does it")] for name in ("all", "private", "zh", "own")
     ]

@@ -178,9 +178,7 @@ def test_no_field_can_add_a_line(field: str, line_break: str) -> None:
     assert lines_of(file).count("END:VEVENT") == 1
 
 
-@pytest.mark.parametrize(
-    "name", ['Dr "Ann" Chan', "Chan; CN=x", "Chan:mailto:x", "Chan, Ann", "陳大文"]
-)
+@pytest.mark.parametrize("name", ['Dr "Ann" Chan', "Chan; CN=x", "Chan:mailto:x", "Chan, Ann", "陳大文"])
 def test_no_name_leaves_its_parameter(name: str) -> None:
     event = event_of(ics(replace(INVITED, organizer_name=name, attendee_name=name), "REQUEST"))
     assert event.organizer.value == "mailto:advisor@hkipx.example"
@@ -198,9 +196,7 @@ def test_any_text_leaves_one_whole_entry(text: str, field: str) -> None:
     assert all(len(line) <= 75 for line in file.split(b"\r\n"))
 
 
-@pytest.mark.parametrize(
-    "url", ["javascript:alert(1)", "file:///etc/passwd", "https://a.example/ b", "", "a.example"]
-)
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "file:///etc/passwd", "https://a.example/ b", "", "a.example"])
 def test_only_web_addresses_become_links(url: str) -> None:
     assert not hasattr(event_of(ics(replace(BOOKED, url=url), "PUBLISH")), "url")
 
@@ -216,9 +212,7 @@ def test_only_web_addresses_become_links(url: str) -> None:
         ("UTC", [(2026, 12, 31, 17)]),
     ],
 )
-def test_the_rules_of_the_zone_in_the_file_give_the_same_instant(
-    zone: str, instants: list[tuple[int, ...]]
-) -> None:
+def test_the_rules_of_the_zone_in_the_file_give_the_same_instant(zone: str, instants: list[tuple[int, ...]]) -> None:
     for when in instants:
         start = datetime(*when, tzinfo=UTC)  # type: ignore[misc,arg-type]
         item = replace(BOOKED, zone=zone, start=start, end=start + timedelta(minutes=20))
@@ -235,9 +229,7 @@ def instant_in(file: bytes, zone: str) -> datetime:
     local = datetime.strptime(written, "%Y%m%dT%H%M%S")  # noqa: DTZ007
     assert event_start.startswith(f"DTSTART;TZID={zone}:")
     blocks = re.findall(r"BEGIN:(?:STANDARD|DAYLIGHT)\n(.*?)\nEND:", "\n".join(lines), re.DOTALL)
-    onsets = sorted(
-        dict(line.split(":") for line in block.split("\n"))["DTSTART"] for block in blocks
-    )
+    onsets = sorted(dict(line.split(":") for line in block.split("\n"))["DTSTART"] for block in blocks)
     last = [onset for onset in onsets if onset <= written][-1]
     block = next(block for block in blocks if f"DTSTART:{last}" in block)
     sign, hours, mins = re.search(r"TZOFFSETTO:([+-])(\d\d)(\d\d)", block).groups()  # type: ignore[union-attr]
@@ -281,9 +273,7 @@ def test_a_uid_is_the_same_each_time_and_different_for_each_thing() -> None:
     assert len(uids) == 4
 
 
-@pytest.mark.parametrize(
-    ("kind", "host"), [("a\r\nb", "h"), ("a", "h\r\nX:1"), ("a", ""), ("", "h")]
-)
+@pytest.mark.parametrize(("kind", "host"), [("a\r\nb", "h"), ("a", "h\r\nX:1"), ("a", ""), ("", "h")])
 def test_a_uid_of_odd_parts_is_refused(kind: str, host: str) -> None:
     with pytest.raises(ValueError, match="not a"):
         uid_for(kind, 1, host)

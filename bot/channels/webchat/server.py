@@ -69,7 +69,7 @@ class Upload:
 class ChatServer(Visitors):
     """Both sides of the web chat; `call` is the bot's."""
 
-    def __init__(  # noqa: PLR0917 - the parts of the machine, put together in one place
+    def __init__(
         self,
         db: Database,
         clock: Clock,

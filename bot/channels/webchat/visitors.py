@@ -80,7 +80,7 @@ def nobody_waits(accepted: Any) -> None:
 class Visitors:
     """Chats are named by their id; only `open` and `find` know visitors, so who holds no cookie reaches no chat."""
 
-    def __init__(  # noqa: PLR0917 - the parts of the machine, put together in one place
+    def __init__(
         self,
         db: Database,
         clock: Clock,
