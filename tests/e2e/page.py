@@ -59,8 +59,9 @@ class ChatPage:
         return self.said(text)
 
     async def texts(self) -> list[str]:
-        """What the person and the bot said, oldest first."""
-        return await self.log.locator(".message .text").all_inner_texts()
+        """What the person and the bot said, oldest first, however much of a quote is unfolded."""
+        shown = await self.log.locator(".message .text").all_inner_texts()
+        return [text.removesuffix("Show more").rstrip() for text in shown]
 
     async def close(self) -> None:
         await self.page.context.close()

@@ -2,7 +2,8 @@
 
 Settings come from the environment as ever. In the data folder, `clock` holds the seconds to add to the system's clock;
 while a file `hold` exists no update is worked off; a file `die` has a number, and the process kills itself as soon as
-it has handled (`die-sending`: sent) that many more. `--fresh` migrates and loads the sample data first, as `make run` does.
+it has handled (`die-sending`: sent) that many more. `--fresh` migrates and loads the sample data first, as
+`make run` does.
 """
 
 import asyncio
@@ -57,7 +58,7 @@ class Gate:
         self._die = folder / DIE
 
     async def __call__(self, accepted: Accepted) -> None:
-        while self._hold.exists():
+        while self._hold.exists():  # noqa: ASYNC110 - the test that makes the file is another process
             await asyncio.sleep(LOOK_EVERY)
         await self._handle(accepted)
         count_down(self._die)

@@ -66,7 +66,8 @@ async def test_without_a_cookie_of_ours_there_is_no_chat(http: httpx.AsyncClient
 )
 async def test_a_frame_that_is_none_is_told_so(http: httpx.AsyncClient, served: Server, frame: object) -> None:
     await http.get("/")
-    answer = await http.post("/chat/send", json=frame, headers={"Origin": served.address})
+    headers = {"Origin": served.address, "Content-Type": "application/json"}
+    answer = await http.post("/chat/send", content=json.dumps(frame), headers=headers)
     assert answer.status_code == 200
     assert answer.json()["code"] == "bad_frame"
 

@@ -10,7 +10,19 @@ from tests.e2e.page import ChatPage, Visitors
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-NO_SOCKETS = "window.WebSocket = class extends EventTarget { constructor() { super(); setTimeout(() => this.dispatchEvent(new CloseEvent('close', {code: 1006})), 0); } close() {} send() {} };"
+NO_SOCKETS = """window.WebSocket = class extends EventTarget {
+    constructor() {
+        super();
+        setTimeout(() => this.dispatchEvent(new CloseEvent("close", {code: 1006})), 0);
+    }
+    close() {}
+    send() {}
+}"""
+ALL_IS_STILL = """Promise.all(
+    document.getAnimations()
+        .filter(animation => animation.effect.getComputedTiming().iterations !== Infinity)
+        .map(animation => animation.finished)
+)"""
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -29,9 +41,7 @@ async def test_axe_finds_nothing(visit: Visitors, scheme: str, width: int) -> No
 
 async def nothing_found(page: ChatPage) -> None:
     """Once nothing moves any more: colours half-way through an animation are nobody's."""
-    await page.page.evaluate(
-        "Promise.all(document.getAnimations().filter(a => a.effect.getComputedTiming().iterations !== Infinity).map(a => a.finished))"
-    )
+    await page.page.evaluate(ALL_IS_STILL)
     found = (await Axe().run(page.page)).response["violations"]
     assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
 
@@ -68,6 +78,7 @@ async def test_two_tabs_of_one_visitor_show_the_same(visit: Visitors) -> None:
     await expect(one.button("CIPO role and programme")).to_be_visible()
     await other.ask("What does a CIPO do?")
     await expect(one.bots).to_have_count(2)
+    await expect(one.log.locator(".message .text")).to_have_count(4)
     assert await one.texts() == await other.texts()
 
 
