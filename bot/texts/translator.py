@@ -23,7 +23,11 @@ from markupsafe import Markup
 LOCALES: Mapping[str, str] = {"en": "English", "zh-Hans": "简体中文", "zh-Hant": "繁體中文"}
 """The locales we speak, each with its own name."""
 
-_BABEL = {"en": "en_GB", "zh-Hans": "zh_Hans_CN", "zh-Hant": "zh_Hant_HK"}
+# parsed once: by name, each use would look for a file
+_BABEL = {
+    locale: Locale.parse(name)
+    for locale, name in (("en", "en_GB"), ("zh-Hans", "zh_Hans_CN"), ("zh-Hant", "zh_Hant_HK"))
+}
 _DATE = {"en": "EEE d MMM y", "zh-Hans": "y年M月d日 EEE", "zh-Hant": "y年M月d日 EEE"}
 _PLAIN_DATE = {"en": "d MMM y", "zh-Hans": "y年M月d日", "zh-Hant": "y年M月d日"}
 _MONTH = {"en": "MMMM y", "zh-Hans": "y年M月", "zh-Hant": "y年M月"}
@@ -96,9 +100,9 @@ class Translator:
 
     def weekdays(self) -> list[str]:
         """Monday to Sunday, as short as a column of seven needs."""
-        names = Locale.parse(_BABEL[self.locale]).days["stand-alone"]["narrow"]
+        names = _BABEL[self.locale].days["stand-alone"]["narrow"]
         if self.locale == "en":
-            names = Locale.parse("en_GB").days["stand-alone"]["short"]
+            names = _BABEL["en"].days["stand-alone"]["short"]
         return [names[day] for day in range(7)]
 
     def time(self, instant: datetime, zone: str | None = None) -> str:
@@ -163,6 +167,7 @@ def _environment(catalogue: gettext.NullTranslations) -> Environment:
         loader=FileSystemLoader(FOLDER / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        auto_reload=False,  # else each page would look at its file
         trim_blocks=True,
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],

@@ -14,7 +14,7 @@ from bot.channels.state import ConversationStorage
 from bot.inbox import Accepted
 from handlers.chat import ask, book, desk, events, fallback, manage, privacy, start
 from handlers.chat.filters import InPrivate
-from handlers.chat.middlewares import KnowThePerson, Pace
+from handlers.chat.middlewares import CommandsLeaveDialogs, KnowThePerson, Pace
 from handlers.services import Services
 
 log = structlog.get_logger(__name__)
@@ -32,6 +32,7 @@ def build_dispatcher(services: Services, storage: ConversationStorage, per_minut
         observer.filter(InPrivate())
         observer.outer_middleware(KnowThePerson(services.contacts, services.texts))
         observer.outer_middleware(Pace(per_minute))
+    dispatcher.message.outer_middleware(CommandsLeaveDialogs())
     rooms = (ask, start, privacy, manage, desk, book, events, fallback)
     dispatcher.include_routers(*(room.setup() for room in rooms), fallback.setup_membership())
     return dispatcher

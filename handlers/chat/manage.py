@@ -287,7 +287,7 @@ async def _form(state: FSMContext) -> Form:
 
 
 async def _not_asked(say: Translator, reply: Reply) -> None:
-    await reply.toast(say.plain("That question is answered; the newest message goes on."))
+    await reply.toast(say.plain("You have answered that already; please go on from the newest message."))
 
 
 async def form_is_gone(press: CallbackQuery, services: Services, say: Translator, reply: Reply) -> None:
@@ -449,7 +449,7 @@ def _done(outcome: Outcome, say: Translator) -> str | None:
         case Added() | Changed():
             return _told(outcome.told, say)
         case Unchanged():
-            return say("It was so already; nobody is told again.")
+            return say("Nothing changed, so nobody is notified.")
         case Stale():
             return _stale(say)
         case Gone():

@@ -101,7 +101,7 @@ async def left(message: ChatMessage, state: FSMContext, say: Translator, reply: 
     text = (
         say("All right, we leave it there. What can I do for you?")
         if busy
-        else say("There was nothing to leave. What can I do for you?")
+        else say("Nothing was in progress. What can I do for you?")
     )
     await reply.send(Message(text, keyboard=ReplyKeyboard()))
 
