@@ -31,6 +31,11 @@ class ChatPage:
         await expect(self.page.locator("#sample")).to_be_visible()
         await expect(self.banner).to_have_attribute("data-shown", "false")
 
+    async def back_online(self) -> None:
+        """The browser says that there is a network, so the page does not wait for its next attempt."""
+        await self.page.evaluate("dispatchEvent(new Event('online'))")
+        await self.connected()
+
     async def say(self, text: str) -> None:
         await self.box.fill(text)
         await self.box.press("Enter")

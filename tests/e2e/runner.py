@@ -58,7 +58,7 @@ class Gate:
         self._die = folder / DIE
 
     async def __call__(self, accepted: Accepted) -> None:
-        while self._hold.exists():  # noqa: ASYNC110 - the test that makes the file is another process
+        while self._hold.exists():
             await asyncio.sleep(LOOK_EVERY)
         await self._handle(accepted)
         count_down(self._die)

@@ -4,8 +4,10 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -136,6 +138,12 @@ class Server:
         """Leave nothing behind, whatever became of the test."""
         if self._process is not None and self._process.returncode is None:
             await self.kill()
+
+    def waiting(self, kind: str) -> int:
+        """How many updates of that kind ("message", "press") are accepted and not yet worked off, on SQLite."""
+        query = "SELECT count(*) FROM inbox WHERE done_at IS NULL AND key LIKE ?"
+        with closing(sqlite3.connect(self.folder / "cipo.db")) as database:
+            return int(database.execute(query, (f"{kind} %",)).fetchone()[0])
 
     # What the runner looks at
 

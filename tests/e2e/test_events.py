@@ -11,6 +11,7 @@ from tests.e2e.server import Server
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 A_WEEK_BEFORE = datetime(2026, 12, 3, 1, 31, tzinfo=UTC)
+A_WEEK_BEFORE_THE_OTHER = datetime(2026, 12, 24, 6, 1, tzinfo=UTC)
 
 
 async def test_a_registration_brings_one_reminder_in_the_language_chosen_since(visit: Visitors, server: Server) -> None:
@@ -24,11 +25,20 @@ async def test_a_registration_brings_one_reminder_in_the_language_chosen_since(v
     await page.page.get_by_label("Language").select_option("zh-Hant")
     await expect(await page.ask("/start")).to_contain_text("知識產權")
     server.set_clock(A_WEEK_BEFORE)
-    reminder = await page.hears("示例：CIPO論壇——知識產權與企業增長")
-    await expect(reminder).to_contain_text("您已報名")
+    await page.hears("示例：CIPO論壇——知識產權與企業增長")
     await page.page.reload()
     await page.connected()
     await page.hears("示例：CIPO論壇——知識產權與企業增長")
+
+
+async def test_a_reminder_is_in_one_language_throughout(visit: Visitors, server: Server) -> None:
+    page = await visit(locale="zh-HK")
+    await page.ask("/start event_2")
+    await page.press("報名")
+    await expect(page.bots.last).to_contain_text("您已報名")
+    server.set_clock(A_WEEK_BEFORE_THE_OTHER)
+    await expect(page.bots).to_have_count(2)
+    await expect(page.bots.last).not_to_contain_text("You are registered")
 
 
 async def test_a_deep_link_opens_its_event_once(visit: Visitors, server: Server) -> None:

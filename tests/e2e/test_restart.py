@@ -9,6 +9,7 @@ from playwright.async_api import Browser, expect
 from tests.e2e.conftest import fresh_server
 from tests.e2e.page import Visitors
 from tests.e2e.server import Server
+from tests.machine import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -39,56 +40,49 @@ async def test_after_a_kill_the_same_chat_goes_on_with_nothing_lost_or_doubled(v
     await expect(page.pending).to_have_count(0)
     await mortal.kill()
     await expect(page.banner).to_have_attribute("data-shown", "true")
-    await page.say("/start")
-    await expect(page.pending).to_have_count(1)
-    mortal.release()
-    await mortal.start()
-    await page.connected()
-    await page.hears("Good to see you")
-    await expect(page.pending).to_have_count(0)
-    await expect(page.mine).to_have_count(4)
-    await expect(page.bots).to_have_count(4)
-    await expect(page.bots.nth(1)).to_contain_text("first question")
-    await expect(page.bots.nth(2)).to_contain_text("senior executive")
-    await page.page.reload()
-    await page.connected()
-    await expect(page.mine).to_have_count(4)
-    await expect(page.bots).to_have_count(4)
-    await page.press("Browse the topics")
-    await expect(page.button("CIPO role and programme")).to_be_visible()
-
-
-async def test_an_answer_given_right_before_a_kill_is_not_given_again(visit: Visitors, mortal: Server) -> None:
-    page = await visit()
-    await page.ask("What does a CIPO do?")
-    await mortal.kill()
-    await mortal.start()
-    await page.connected()
-    await page.ask("/start")
-    await expect(page.said("senior executive")).to_have_count(1)
-    await expect(page.mine).to_have_count(2)
-
-
-async def test_what_is_written_offline_is_sent_in_order_once_the_line_is_back(visit: Visitors, mortal: Server) -> None:
-    page = await visit()
-    await page.ask("/help")
-    await mortal.kill()
     for text in ("/start", "/language"):
         await page.say(text)
     await expect(page.pending).to_have_count(2)
-    await expect(page.banner).to_have_attribute("data-shown", "true")
+    mortal.release()
     await mortal.start()
+    await page.back_online()
     await page.hears("Which language shall I speak?")
+    said = ["/ask", "first question", "What does a CIPO do?", "/start", "/language"]
+    await page.page.reload()
+    await page.connected()
+    await expect(page.mine.locator(".text")).to_have_text(said)
     await expect(page.pending).to_have_count(0)
-    await expect(page.mine.locator(".text")).to_have_text(["/help", "/start", "/language"])
-    await expect(page.bots).to_have_count(3)
+    answers = ["Write your question", "first question", "senior executive", "Good to see you", "Which language"]
+    await expect(page.bots.locator(".text")).to_contain_text(answers)
 
 
-async def test_a_press_during_a_restart_is_answered_once(visit: Visitors, mortal: Server) -> None:
+async def test_what_was_done_before_a_kill_stays_and_what_was_pressed_is_done_after_it(
+    visit: Visitors, mortal: Server
+) -> None:
     page = await visit()
+    await page.ask("What does a CIPO do?")
     await page.ask("/start")
-    await mortal.kill()
+    mortal.hold()
     await page.press("Browse the topics")
+    await until(lambda: mortal.waiting("press") == 1, "the press to be accepted")
+    await mortal.kill()
+    mortal.release()
     await mortal.start()
+    await page.back_online()
     await expect(page.button("CIPO role and programme")).to_be_visible()
-    await expect(page.bots).to_have_count(1)
+    await expect(page.mine).to_have_count(2)
+    await expect(page.bots).to_have_count(2)
+
+
+async def test_without_a_line_the_page_says_so_and_keeps_what_is_written(visit: Visitors) -> None:
+    page = await visit()
+    await page.ask("/help")
+    await page.page.context.set_offline(True)
+    await page.page.evaluate("dispatchEvent(new Event('offline'))")
+    await page.say("/start")
+    await expect(page.pending).to_have_count(1)
+    await page.page.context.set_offline(False)
+    await page.back_online()
+    await expect(page.pending).to_have_count(0)
+    await expect(page.mine.locator(".text")).to_have_text(["/help", "/start"])
+    await expect(page.bots).to_have_count(2)
