@@ -116,7 +116,7 @@ class Inbox:
     marked before the next one of its chat begins: handled again after that, it would see a state it never knew.
     """
 
-    def __init__(  # noqa: PLR0917 - the composition root hands in one of each
+    def __init__(
         self,
         db: Database,
         clock: Clock,
@@ -299,9 +299,13 @@ class Inbox:
         async with self._db.write() as tx:
             await tx.execute(update(InboxLane).values(lease_until=0.0))
 
-    async def stop(self) -> None:
-        """Take nothing new; the caller has drained what was in flight. Leaves the lanes to others."""
+    def pause(self) -> None:
+        """Begin nothing any more; what is being worked off goes on, what waits stays in the database."""
         self._stopping = True
+
+    async def stop(self) -> None:
+        """Leave the lanes to others; the caller has paused, and drained what was in flight."""
+        self.pause()
         await self.flush()
         async with self._db.write() as tx:
             release = update(InboxLane).where(InboxLane.owner == self._replica)

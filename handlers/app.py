@@ -229,6 +229,7 @@ class App:
         core = self.core
         self.stopping.set()
         self.ticks.pause()
+        core.inbox.pause()  # or one update after the other would be in flight, and the last be cut off
         self.door.stop()
         self._server.should_exit = True
         await core.in_flight.drained(DRAIN_SECONDS)

@@ -17,7 +17,7 @@ ANN, BO = Lane(BOT, 1), Lane(BOT, 2)
 
 
 class Process:
-    """One life of the machine: it notes what it begins and what was marked then, and dies where it is told to."""
+    """One life of the machine: it notes what it begins and what was open then, and hangs at `dies_at` until it dies."""
 
     def __init__(self, db: Database, name: str, dies_at: str | None = None) -> None:
         self.db = db
@@ -27,7 +27,7 @@ class Process:
         self.dies_at = dies_at
         self.begun: list[str] = []
         self.open_at_begin: list[set[str]] = []
-        self.dead = asyncio.Event()
+        self.dead, self.go_on = asyncio.Event(), asyncio.Event()
 
     async def accepts(self, *updates: tuple[Lane, str]) -> None:
         """All of them before any is handled."""
@@ -44,7 +44,7 @@ class Process:
         self.open_at_begin.append(await still_open(self.db))
         if accepted.payload == self.dies_at:
             self.dead.set()
-            await asyncio.Event().wait()
+            await self.go_on.wait()
 
     async def starts(self) -> None:
         """As after a kill: nobody else is at work."""
@@ -123,6 +123,23 @@ async def test_the_same_key_is_accepted_once(db: Database) -> None:
         assert await process.inbox.accept(tx, ANN, "hello", "hello") is None
     await process.idles()
     assert process.begun == ["hello"]
+
+
+async def test_a_paused_inbox_finishes_what_it_has_begun_and_begins_nothing(db: Database) -> None:
+    first = Process(db, "first", dies_at="one")
+    await first.accepts((ANN, "one"), (ANN, "two"))
+    await first.dead.wait()
+    first.inbox.pause()
+    first.go_on.set()
+    await first.idles()
+    await first.accepts((BO, "three"))
+    await first.inbox.stop()
+    assert first.begun == ["one"]
+    assert await still_open(db) == {"two", "three"}
+    second = Process(db, "second")
+    await second.inbox.tick()
+    await second.idles()
+    assert sorted(second.begun) == ["three", "two"]
 
 
 @pytest.mark.parametrize("others_first", [True, False])

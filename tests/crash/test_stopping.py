@@ -21,6 +21,7 @@ async def test_what_is_in_flight_is_finished_and_the_rest_kept(server: Server) -
         server.release()
         assert await server.ended() == 0
         assert server.errors() == []
+        assert server.waiting("message") == 1
         await server.start()
         await ann.hears(ANSWER)
         heard = await ann.heard()
