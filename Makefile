@@ -12,7 +12,7 @@ run: $(STAMP)
 	@$(PY) run_bot.py serve
 
 test: $(STAMP)
-	@$(PY) -m pytest -q -m "not soak"
+	@$(PY) -m pytest -q -n 2 --dist worksteal -m "not soak"
 
 soak: $(STAMP)
 	@$(PY) -m pytest -q -m soak

@@ -199,7 +199,7 @@ def month_message(view: MonthView, wish: Wish, about: About, now: datetime, say:
         zone=say.zone_name(say.zone, now),
         empty=not view.days,
     )
-    grid = rows([*_weekdays(say), *_cells(view, wish)], 7)
+    grid = (tuple(_weekdays(say)), *_weeks(view, wish))
     turn = _turn(view, wish, say)
     zone = (Button(say.plain("Change time zone"), wish.elsewhere()),)
     return Message(html, (*grid, *((turn,) if turn else ()), zone, _back(wish, say)))
@@ -209,14 +209,16 @@ def _weekdays(say: Translator) -> list[Button]:
     return [Button(name, Idle()) for name in say.weekdays()]
 
 
-def _cells(view: MonthView, wish: Wish) -> list[Button]:
-    """The days of the month in whole weeks from Monday to Sunday."""
+def _weeks(view: MonthView, wish: Wish) -> tuple[tuple[Button, ...], ...]:
+    """The weeks of the month, Monday to Sunday, from the first with a free day to the last."""
     first = view.month.replace(day=1)
     length = (_next_month(first) - first).days
     days = [first + timedelta(days=at) for at in range(length)]
     before = [Button(BLANK, Idle())] * first.weekday()
     after = [Button(BLANK, Idle())] * (-(len(before) + length) % 7)
-    return [*before, *(_cell(day, view, wish) for day in days), *after]
+    weeks = rows([*before, *(_cell(day, view, wish) for day in days), *after], 7)
+    free = [at for at, week in enumerate(weeks) if any(button.text != BLANK for button in week)]
+    return weeks[free[0] : free[-1] + 1] if free else ()
 
 
 def _cell(day: date, view: MonthView, wish: Wish) -> Button:
