@@ -429,6 +429,8 @@ def _moved(entity: Entity, move: Callable[[int], int]) -> Entity:
 def _trimmed(styled: Styled) -> Styled:
     """The front is only trimmed as far as the first entity, as the server does it."""
     text = styled.text.rstrip(" \n")
+    if text == styled.text and text[:1] not in (" ", "\n"):
+        return styled
     end = units(text)
     kept = [e for entity in styled.entities if (e := _moved(entity, lambda at: min(at, end))).length]
     front = min([len(text) - len(text.lstrip(" \n")), *(entity.offset for entity in kept)])

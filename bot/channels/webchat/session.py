@@ -4,8 +4,9 @@ Methods arrive here before aiogram has filled in the bot's defaults or read any 
 bot and errors be aiogram's own, so that handlers cannot tell this from the network.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from functools import cache
+from types import NoneType
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -94,8 +95,6 @@ async def resolved(method: TelegramMethod[Any], bot: Bot) -> TelegramMethod[Any]
 
 
 async def _resolved(value: Any, bot: Bot) -> Any:
-    if value is None or isinstance(value, str | int | float):  # most fields, so first
-        return value
     match value:
         case Default():
             return bot.default[value.name]
@@ -105,13 +104,23 @@ async def _resolved(value: Any, bot: Bot) -> Any:
             data = b"".join([chunk async for chunk in value.read(bot)])
             return BufferedInputFile(data, value.filename or "document")
         case BaseModel():
-            changed = {name: new for name, old in value if (new := await _resolved(old, bot)) is not old}
+            changed = {name: new for name, old, new in await _each(vars(value).items(), bot) if new is not old}
             return value.model_copy(update=changed) if changed else value
         case list():
-            items = [await _resolved(item, bot) for item in value]
-            return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+            items = await _each(enumerate(value), bot)
+            return [new for _, _, new in items] if any(new is not old for _, old, new in items) else value
         case _:
             return value
+
+
+_PLAIN = frozenset((NoneType, str, int, bool, float))
+
+
+async def _each(items: Iterable[tuple[Any, Any]], bot: Bot) -> list[tuple[Any, Any, Any]]:
+    """Name, value and what it resolves to. Plain values, which most are, are passed by at once."""
+    return [
+        (name, old, old if type(old) in _PLAIN else await _resolved(old, bot)) for name, old in items
+    ]
 
 
 def as_aiogram(error: ApiError, method: TelegramMethod[Any]) -> TelegramAPIError:
