@@ -7,6 +7,7 @@ from bot.background import Background, Bell, InFlight
 from bot.clock import Clock
 from bot.desk.desk import Desk
 from bot.inbox import Inbox
+from bot.outbox.claims import void_leases
 from bot.outbox.outbox import Outbox
 from bot.outbox.port import Kind
 from bot.people.contacts import Contacts
@@ -53,6 +54,12 @@ class Core:
     outbox_due: Bell
     kinds: Mapping[str, Kind]
     services: Services
+
+    async def recover(self) -> None:
+        """Take over at once what a dead process held; only one that knows itself to be alone may do so."""
+        await self.inbox.recover()
+        async with self.db.write() as tx:
+            await void_leases(tx)
 
     async def close(self) -> None:
         await self.background.close()

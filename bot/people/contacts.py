@@ -112,7 +112,8 @@ class Contacts:
             await self._saw(tx, chat)
 
     async def lost(self, tx: Tx, chat: ChatRef, at: datetime) -> None:
-        still = update(Chat).where(_is(chat), Chat.blocked_at.is_(None))
+        # somebody who came back after `at` is not lost
+        still = update(Chat).where(_is(chat), Chat.blocked_at.is_(None), Chat.last_seen_at <= at)
         await tx.execute(still.values(blocked_at=at))
 
     async def find(self, tx: Tx, contact_id: int) -> Address | None:

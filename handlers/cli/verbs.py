@@ -32,7 +32,7 @@ async def serve(core: Core, build: "Callable[[Core], App]") -> int:
     await _fit_to_serve(core)
     with _only_process(core) as alone:
         if alone:
-            await core.inbox.recover()
+            await core.recover()
         app = build(core)
         return await app.run()
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -22,6 +23,12 @@ def instant(local: datetime, zone: str) -> datetime:
     first is meant.
     """
     return local.replace(tzinfo=ZoneInfo(zone), fold=0).astimezone(UTC)
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """Read from disk once: it takes longer than everything else about an event."""
+    return frozenset(available_timezones())
 
 
 class Problem(StrEnum):
@@ -57,7 +64,7 @@ class Times:
             raise ValueError("the time on the wall has no offset")
 
     def problem(self, now: datetime) -> Problem | None:
-        if self.zone not in available_timezones():
+        if self.zone not in _zones():
             return Problem.UNKNOWN_ZONE
         if max(self.starts_local.year, self.ends_local.year) > now.year + YEARS_AHEAD:
             return Problem.TOO_FAR

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Select
 
-from bot.outbox.claims import Claims
+from bot.outbox.claims import Claims, void_leases
 from bot.outbox.outbox import NewRow, State
 from bot.outbox.port import ChatRef, Outcome, Owed, Result
 from bot.storage import Database
@@ -337,6 +337,18 @@ async def test_a_sender_frozen_before_its_send_leaves_the_row_to_who_claimed_it_
     await world.sender.tick()
     assert world.channel.calls == []
     assert await world.states() == {"hello": State.LEASED}
+
+
+async def test_a_process_that_knows_itself_alone_need_not_wait_for_a_dead_ones_leases(world: World) -> None:
+    await world.owe(await a_contact(world.db))
+    dead = Claims(world.db, world.clock, ["reminder"], "dead", 60.0)
+    assert len(await dead.claim(1)) == 1
+    assert await world.sender.tick() == 0
+    async with world.db.write() as tx:
+        await void_leases(tx)
+    await world.sender.reap()
+    assert await world.sender.tick() == 1
+    assert world.channel.texts == ["hello en"]
 
 
 async def test_a_sender_frozen_during_its_send_marks_nothing_after_its_lease(world: World) -> None:
