@@ -31,7 +31,7 @@ def build_dispatcher(services: Services, storage: ConversationStorage, per_minut
     for observer in (dispatcher.message, dispatcher.callback_query):
         observer.filter(InPrivate())
         observer.outer_middleware(KnowThePerson(services.contacts, services.texts))
-        observer.outer_middleware(Pace(per_minute))
+        observer.outer_middleware(Pace(services.clock, per_minute))
     dispatcher.message.outer_middleware(CommandsLeaveDialogs())
     rooms = (ask, start, privacy, manage, desk, book, events, fallback)
     dispatcher.include_routers(*(room.setup() for room in rooms), fallback.setup_membership())

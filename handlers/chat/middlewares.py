@@ -1,7 +1,6 @@
 """What happens around every handler: who is it, in which language, how fast, and what if it fails."""
 
 import secrets
-import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -13,6 +12,7 @@ from aiogram.types import CallbackQuery, TelegramObject
 from aiogram.types import Message as ChatMessage
 
 from bot.channels.conversation import handling
+from bot.clock import Clock
 from bot.outbox.port import ChatRef
 from bot.people.contacts import Contacts, Person
 from bot.texts import Message, ReplyKeyboard, Texts, Translator
@@ -37,9 +37,7 @@ class KnowThePerson(BaseMiddleware):
             return None
         bot: Bot = data["bot"]
         reply = Reply(bot, event)
-        person = await self._contacts.meet(
-            ChatRef(bot.id, reply.chat_id), guess_locale(event.from_user.language_code)
-        )
+        person = await self._contacts.meet(ChatRef(bot.id, reply.chat_id), guess_locale(event.from_user.language_code))
         say = self._texts.translator(person.locale, person.zone)
         this = handling.get()
         data.update(person=person, say=say, reply=reply, update_id=this.update_id if this else 0)
@@ -88,13 +86,14 @@ class Pace(BaseMiddleware):
     is worked off by one replica.
     """
 
-    def __init__(self, per_minute: int) -> None:
+    def __init__(self, clock: Clock, per_minute: int) -> None:
+        self._clock = clock
         self._size = float(per_minute)
         self._buckets: OrderedDict[ChatRef, tuple[float, float, bool]] = OrderedDict()
 
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
         person: Person = data["person"]
-        allowed, first_refusal = self._take(person.chat, time.monotonic())
+        allowed, first_refusal = self._take(person.chat, self._clock.now().timestamp())
         if allowed:
             return await handler(event, data)
         reply: Reply = data["reply"]

@@ -1,0 +1,191 @@
+"""Staff, the desk, other people's things, one's own data, and what happens when something fails."""
+
+import json
+from datetime import timedelta
+
+import pytest
+import structlog
+from sqlalchemy import func, select
+
+from bot.channels.webchat.models import WebMessage
+from bot.inbox import InboxUpdate
+from bot.outbox.models import OutboxRow
+from bot.people.models import AuditRecord, Chat, Contact
+from bot.storage import Base
+from bot.texts.actions import AskExpert, PickSuggestion, RateAnswer, ReplyToDeskQuestion, ShowDesk
+from knowledge.models import AskedQuestion
+from tests.conftest import MovableClock
+from tests.machine import Machine, Visitor
+from tests.schema import import_tables
+
+UNKNOWN_LINK = "I do not know that link"
+
+
+async def link(chat: Machine, role: str = "admin") -> str:
+    return f"/start {await chat.core.services.invitations.create(role)}"  # type: ignore[arg-type]
+
+
+async def test_an_invitation_makes_one_person_staff_and_nobody_else(chat: Machine) -> None:
+    ann, bo, invitation = await chat.visitor(), await chat.visitor(), await link(chat)
+    assert "administrator now" in (await ann.says(invitation)).text
+    assert any(UNKNOWN_LINK in m.text for m in await _after(bo, invitation))
+    assert "administrator now" in (await ann.says(invitation)).text
+
+
+async def _after(visitor: Visitor, text: str) -> list[object]:
+    await visitor.says(text)
+    return list(await visitor.page())  # the note, then the menu
+
+
+async def test_an_invitation_lapses_after_three_days(chat: Machine, clock: MovableClock) -> None:
+    invitation = await link(chat)
+    clock.advance(timedelta(days=3, seconds=1))
+    ann = await chat.visitor()
+    assert any(UNKNOWN_LINK in m.text for m in await _after(ann, invitation))  # type: ignore[attr-defined]
+
+
+async def test_the_token_of_an_invitation_is_not_kept(chat: Machine) -> None:
+    token = (await link(chat)).removeprefix("/start ")
+    import_tables()
+    async with chat.core.db.read() as tx:
+        for table in Base.metadata.sorted_tables:
+            assert token not in str((await tx.execute(select(table))).all())
+
+
+async def test_what_is_for_staff_is_unknown_to_everybody_else(chat: Machine) -> None:
+    ann = await chat.visitor()
+    await ann.says("Please ask them about sourdough")
+    desk_question = await ann.presses("sk an expert")
+    assert "with our experts" in desk_question.text
+    assert "do not know that command" in (await ann.says("/desk")).text
+    assert "do not know that command" in (await ann.says("/manage")).text
+    async with chat.core.db.read() as tx:
+        before = (await tx.execute(select(func.count()).select_from(AuditRecord))).scalar_one()
+    for action in (ShowDesk(), ReplyToDeskQuestion(1)):
+        await _forges(ann, action.encode())
+    async with chat.core.db.read() as tx:
+        assert (await tx.execute(select(func.count()).select_from(AuditRecord))).scalar_one() == before
+
+
+async def _forges(visitor: Visitor, data: str) -> str:
+    """Press a button that the page never showed, as a changed client of Telegram could; what is answered."""
+    accepted = {
+        "callback_query": {
+            "id": f"forged {data}",
+            "from": {"id": visitor.chat_id, "is_bot": False, "first_name": "X", "language_code": "en"},
+            "chat_instance": "1",
+            "message": {
+                "message_id": 1,
+                "date": 0,
+                "chat": {"id": visitor.chat_id, "type": "private"},
+            },
+            "data": data,
+        }
+    }
+    async with visitor.machine.core.db.write() as tx:
+        update = await visitor.machine.app._accept(tx, accepted)
+    assert update is not None
+    visitor.machine.core.inbox.take(update)
+    await visitor.machine.settled()
+    return (await visitor.last()).text
+
+
+async def test_only_the_first_of_two_replies_is_sent(chat: Machine) -> None:
+    bo, cy = await chat.staff("curator"), await chat.staff("expert")
+    ann = await chat.visitor()
+    await ann.says("/ask")
+    await ann.says("Who files first?")
+    await bo.presses("Reply")
+    await cy.presses("Reply")
+    assert "Sent" in (await bo.says("You do.")).text
+    assert "Somebody else" in (await cy.says("They do.")).text
+    replies = [m.text for m in await ann.page() if "A reply from our experts" in m.text]
+    assert len(replies) == 1
+    assert "You do." in replies[0]
+
+
+async def test_nobody_rates_sends_or_picks_for_somebody_else(chat: Machine) -> None:
+    ann, eve = await chat.visitor(), await chat.visitor()
+    await ann.says("What does a CIPO do?")
+    await eve.says("hello")
+    for action in (RateAnswer(1, False), PickSuggestion(1, "cipo-02")):
+        await _forges(eve, action.encode())
+    assert "Write your question" in await _forges(eve, AskExpert(1).encode())
+    async with chat.core.db.read() as tx:
+        row = (await tx.execute(select(AskedQuestion.__table__).where(AskedQuestion.id == 1))).one()
+    assert row.helpful is None
+    assert row.entry_id == "cipo-01"
+
+
+async def test_a_copy_of_my_data_holds_what_i_said_and_nothing_of_others(chat: Machine) -> None:
+    ann, eve = await chat.visitor(), await chat.visitor()
+    await ann.says("What does a CIPO do?")
+    await eve.says("How do I book an appointment?")
+    file = await ann.says("/export")
+    assert file.document == "my-data.json"
+    data = json.loads(await ann.downloads(file))
+    assert [asked["text"] for asked in data["questions"]["asked"]] == ["What does a CIPO do?"]
+    assert any(said["text"] == "What does a CIPO do?" for said in data["chats"]["web_chat"])
+    assert "How do I book" not in json.dumps(data)
+
+
+async def test_erasing_leaves_nothing_that_says_who_or_what(town: Machine, clock: MovableClock) -> None:
+    ann = await town.visitor(name="ann")
+    for text in ("Our secret robot arm", "/ask", "Secret: who owns the robot arm?", "/events"):
+        await ann.says(text)
+    await ann.presses("forum")
+    await ann.presses("Register")
+    await ann.says("/erase")
+    await ann.presses("Yes, erase everything")
+    assert "erased" in (await ann.last()).text
+    await town.core.inbox.flush()
+    async with town.core.db.read() as tx:
+        assert (await tx.execute(select(func.count()).select_from(Contact))).scalar_one() == 0
+        assert (await tx.execute(select(func.count()).select_from(Chat))).scalar_one() == 0
+        assert (await tx.execute(select(func.count()).select_from(OutboxRow))).scalar_one() == 0
+        said = (await tx.execute(select(WebMessage.text))).scalars().all()
+        kept = (await tx.execute(select(InboxUpdate.payload))).scalars().all()
+    assert not any("robot" in text for text in [*said, *kept])
+    clock.advance(timedelta(days=20))
+    await town.settled()
+    assert len(await ann.page()) == 1
+    assert "CIPO Advisor" in (await ann.says("/start")).text
+
+
+async def test_a_failure_is_told_with_a_code_that_finds_it_in_the_log(
+    chat: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = await chat.visitor("zh-Hant")
+
+    async def broken(*_: object) -> None:
+        raise RuntimeError("the disk is full")
+
+    with monkeypatch.context() as patch, structlog.testing.capture_logs() as logs:
+        patch.setattr(chat.core.services.desk, "ask", broken)
+        await ann.says("/ask")
+        sorry = await ann.says("有人嗎？")
+    reference = next(entry["reference"] for entry in logs if entry["event"] == "handling failed")
+    assert reference in sorry.text
+    assert "抱歉" in sorry.text
+    assert "senior executive" in (await ann.says("/cancel") and await ann.says("What does a CIPO do?")).text
+
+
+async def test_who_sends_too_much_is_asked_once_to_wait_and_served_again_later(
+    chat: Machine, clock: MovableClock
+) -> None:
+    ann = await chat.visitor()
+    allowed = chat.core.settings.messages_per_minute
+    for number in range(allowed + 3):
+        await ann.says(f"/help {number}")
+    said = [m.text for m in await ann.page() if m.by == "bot"]
+    assert sum("a little fast" in text for text in said) == 1
+    assert len(said) == allowed + 1
+    clock.advance(timedelta(minutes=1))
+    assert "CIPO Advisor" in (await ann.says("/help")).text
+
+
+@pytest.mark.parametrize("text", ["x" * 4096, "𠮷" * 4096, "\u202eabc", "a\x00b", "\u200b" * 50, "<" * 4000])
+async def test_any_text_within_the_limit_gets_an_answer(text: str, chat: Machine) -> None:
+    ann = await chat.visitor()
+    assert (await ann.says(text)).by == "bot"
+    assert (await ann.last()).text
