@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 
 import pytest
 from sqlalchemy import select
@@ -44,8 +45,9 @@ async def test_values_typed_ahead_stay_in_their_fields_over_a_kill(server: Serve
 @pytest.mark.parametrize(("pairs", "kills"), [(6, 1), pytest.param(45, 8, marks=pytest.mark.soak)])
 async def test_each_message_is_answered_once_and_in_order_over_kills(server: Server, pairs: int, kills: int) -> None:
     async def keep_killing(sent: list[int]) -> None:
+        total = len(WHO) * pairs * 2
         for number in range(1, kills + 1):
-            await until(lambda n=number: len(sent) >= n * len(WHO) * pairs * 2 // (kills + 1), "progress")  # type: ignore[misc]
+            await until(partial(_reached, sent, total * number // (kills + 1)), "progress")
             await server.kill()
             await server.start()
 
@@ -66,6 +68,10 @@ async def test_when_one_of_two_dies_the_other_goes_on_with_its_chats(
     await asyncio.gather(*(server.start() for server in replicas))
     await everybody_asks(replicas, pairs, kill_the_first)
     assert await questions(Database(database_url)) == len(WHO) * pairs
+
+
+def _reached(sent: list[int], number: int) -> bool:
+    return len(sent) >= number
 
 
 async def everybody_asks(servers: list[Server], pairs: int, meanwhile: Callable[[list[int]], Awaitable[None]]) -> None:
