@@ -1,22 +1,23 @@
-"""Questions a second through the whole stack, beside a bare echo bot and the same SQL issued by hand; all in one run.
+"""Questions a second through the whole stack, beside a bare echo bot and the same SQL by hand; all in one run.
 
     python -m benchmarks.updates [--questions 600] [--visitors 24] [--rounds 5]
 
-The whole stack: a visitor's message accepted and kept, handled in order by the dispatcher, answered by the engine, logged,
-rendered, parsed by the strict chat server, stored and pushed to the page. (a) is an aiogram echo bot with nothing
-behind it. (b) is every SQL statement that those questions cost, in the same transactions and with the same
-number at once, on the same driver, without any of our layers. Rounds alternate; ratios are of their medians.
+The whole stack: a visitor's message accepted and kept, handled in order by the dispatcher, answered by the engine,
+logged, rendered, parsed by the strict chat server, stored and pushed to the page. (a) is an aiogram echo bot with
+nothing behind it. (b) is every SQL statement of that very round, in the same transactions and with the same number
+at once, on a copy of the database as it stood before, with the same driver and pool, without any of our layers.
+Rounds alternate; ratios are of medians, once of the clock on the wall and once of processor time, which neighbours
+on a shared machine disturb less.
 """
 
 import argparse
 import asyncio
 import itertools
-import shutil
 import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +36,28 @@ from bot.storage import Database
 from bot.storage.migrate import migrate
 from tests.machine import Machine, machine
 
-QUESTIONS = ["What does a CIPO do?", "什么是CIPO", "how do I book an appointment", "how much is the forum", "怎样预约专家？"]
+QUESTIONS = [
+    "What does a CIPO do?",
+    "什么是CIPO",
+    "how do I book an appointment",
+    "how much is the forum",
+    "怎样预约专家？",
+]
+RATE_SECONDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """Seconds on the wall, and of the processor in all threads."""
+
+    wall: float
+    cpu: float
+
+
+async def timed(work: Callable[[], Awaitable[Any]]) -> Took:
+    wall, cpu = time.perf_counter(), time.process_time()
+    await work()
+    return Took(time.perf_counter() - wall, time.process_time() - cpu)
 
 
 @dataclass
@@ -68,14 +90,12 @@ def recording(db: Database) -> Iterator[list[Transaction]]:
             event.remove(engine, "before_cursor_execute", executed)
 
 
-async def ask_all(town: Machine, chats: Sequence[int], questions: int, run: str) -> float:
-    """Each chat asks its share, the next question as soon as the last is answered; seconds."""
+async def ask_all(town: Machine, chats: Sequence[int], questions: int, run: str) -> None:
+    """Each chat asks its share, the next question as soon as the last is answered."""
     shares = [range(at, questions, len(chats)) for at in range(len(chats))]
-    began = time.perf_counter()
     await asyncio.gather(
         *(ask_one_by_one(town, chat, share, run) for chat, share in zip(chats, shares, strict=True))
     )
-    return time.perf_counter() - began
 
 
 async def ask_one_by_one(town: Machine, chat: int, numbers: Sequence[int], run: str) -> None:
@@ -93,8 +113,8 @@ async def answered(town: Machine, chat: int, text: str, key: str) -> None:
                     return
 
 
-async def replay(db: Database, transactions: Sequence[Transaction], at_once: int) -> float:
-    """Issue the same statements by hand, `at_once` transactions at a time; seconds."""
+async def replay(db: Database, transactions: Sequence[Transaction], at_once: int) -> None:
+    """Issue the same statements by hand, `at_once` transactions at a time."""
     waiting = iter(transactions)
 
     async def worker() -> None:
@@ -106,9 +126,7 @@ async def replay(db: Database, transactions: Sequence[Transaction], at_once: int
                     if result.returns_rows:
                         result.all()
 
-    began = time.perf_counter()
     await asyncio.gather(*(worker() for _ in range(at_once)))
-    return time.perf_counter() - began
 
 
 class Echo(BaseSession):
@@ -117,16 +135,16 @@ class Echo(BaseSession):
     async def close(self) -> None:
         pass
 
-    async def stream_content(self, *args: Any, **kwargs: Any) -> AsyncIterator[bytes]:  # type: ignore[override]
+    async def stream_content(self, *args: Any, **kwargs: Any) -> AsyncGenerator[bytes, None]:
         yield b""
 
-    async def make_request(self, bot: Bot, method: Any, timeout: int | None = None) -> Any:
+    async def make_request(self, bot: Bot, method: Any, timeout: int | None = None) -> Any:  # noqa: ASYNC109
         assert isinstance(method, SendMessage)
-        now = Message.model_validate({"message_id": 1, "date": 0, "chat": Chat(id=1, type="private"), "text": method.text})
-        return now.as_(bot)
+        sent = {"message_id": 1, "date": 0, "chat": Chat(id=1, type="private"), "text": method.text}
+        return Message.model_validate(sent).as_(bot)
 
 
-async def echo_all(questions: int) -> float:
+async def echo_all(questions: int) -> None:
     router = Router()
 
     @router.message()
@@ -136,13 +154,12 @@ async def echo_all(questions: int) -> float:
     dispatcher = Dispatcher()
     dispatcher.include_router(router)
     bot = Bot("2:echo", session=Echo())
-    raw = {"message_id": 1, "date": 0, "chat": {"id": 1, "type": "private"}, "from": {"id": 1, "is_bot": False, "first_name": "A"}}
-    began = time.perf_counter()
+    person = {"id": 1, "is_bot": False, "first_name": "A"}
+    raw = {"message_id": 1, "date": 0, "chat": {"id": 1, "type": "private"}, "from": person}
     for number in range(questions):
         message = {**raw, "text": QUESTIONS[number % len(QUESTIONS)]}
         update = Update.model_validate({"update_id": number, "message": message}, context={"bot": bot})
         await dispatcher.feed_update(bot, update)
-    return time.perf_counter() - began
 
 
 async def at_rate(town: Machine, chats: Sequence[int], rate: float, seconds: float) -> list[float]:
@@ -173,27 +190,37 @@ async def fresh_town(folder: Path) -> AsyncIterator[Machine]:
         yield town
 
 
-async def copy_of(folder: Path, name: str) -> Database:
-    """The database as it was after the warm-up, to replay on."""
-    copy = folder / name
-    shutil.copy(folder / "warm.db", copy)
-    return Database(f"sqlite:///{copy}")
+@dataclass
+class Round:
+    """What a round took: ours, by hand, and the echo bot; `said` is what it said to the database."""
+
+    ours: Took
+    by_hand: Took
+    echo: Took
+    said: Sequence[Transaction]
 
 
 async def measure(folder: Path, questions: int, visitors: int, rounds: int) -> None:
     async with fresh_town(folder) as town:
         chats = [(await town.visitor("en")).chat_id for _ in range(visitors)]
         await ask_all(town, chats, visitors * 2, "warm")
-        await town.core.inbox.flush()
-        _snapshot(town.core.db, folder / "warm.db")
-        ours, by_hand, echo = [], [], []
-        for number in range(rounds):
-            with recording(town.core.db) as said:
-                await ask_all(town, chats, visitors, f"record-{number}")
-            ours.append(await ask_all(town, chats, questions, f"round-{number}"))
-            echo.append(await echo_all(questions))
-            by_hand.append(await _by_hand(folder, said, questions / visitors, visitors, number))
-        await _report(town, chats, questions, ours, by_hand, echo, said, visitors)
+        done = [await _round(folder, town, chats, questions, number) for number in range(rounds)]
+        peak = questions / statistics.median(each.ours.wall for each in done)
+        latencies = sorted(await at_rate(town, chats, peak / 2, RATE_SECONDS))
+    report(done, questions, latencies)
+
+
+async def _round(folder: Path, town: Machine, chats: Sequence[int], questions: int, number: int) -> Round:
+    copy = folder / f"before-{number}.db"
+    _snapshot(town.core.db, copy)
+    with recording(town.core.db) as said:
+        ours = await timed(lambda: ask_all(town, chats, questions, f"round-{number}"))
+    db = Database(f"sqlite:///{copy}")
+    async with db.read(), db.writer.connect():
+        pass  # connections are open before the clock runs
+    by_hand = await timed(lambda: replay(db, said, len(chats)))
+    await db.close()
+    return Round(ours, by_hand, await timed(lambda: echo_all(questions)), said)
 
 
 def _snapshot(db: Database, path: Path) -> None:
@@ -201,45 +228,36 @@ def _snapshot(db: Database, path: Path) -> None:
         connection.execute("VACUUM INTO ?", (str(path),))
 
 
-async def _by_hand(folder: Path, said: Sequence[Transaction], times: float, at_once: int, number: int) -> float:
-    """Seconds for `times` the recorded work, each repetition on its own copy, as keys must not repeat."""
-    seconds = 0.0
-    for repetition in range(round(times)):
-        db = await copy_of(folder, f"copy-{number}-{repetition}.db")
-        async with db.read(), db.writer.connect():
-            pass  # connections are open before the clock runs
-        seconds += await replay(db, said, at_once)
-        await db.close()
-        (folder / f"copy-{number}-{repetition}.db").unlink()
-    return seconds
-
-
-async def _report(
-    town: Machine,
-    chats: Sequence[int],
-    questions: int,
-    ours: Sequence[float],
-    by_hand: Sequence[float],
-    echo: Sequence[float],
-    said: Sequence[Transaction],
-    visitors: int,
-) -> None:
-    rates = [questions / statistics.median(seconds) for seconds in (ours, by_hand, echo)]
-    writes = sum(transaction.writes for transaction in said) / visitors
-    statements = sum(len(transaction.statements) for transaction in said) / visitors
-    latencies = sorted(await at_rate(town, chats, rates[0] / 2, 8))
-    print(f"whole stack        {rates[0]:8.0f} questions/s")
-    print(f"(b) SQL by hand    {rates[1]:8.0f} questions/s   ratio {rates[0] / rates[1]:.2f}")
-    print(f"(a) bare echo bot  {rates[2]:8.0f} messages/s    ratio {rates[0] / rates[2]:.3f}")
-    print(f"a question costs {writes:.1f} write transactions, {len(said) / visitors:.1f} in all, {statements:.1f} statements")
-    print(
-        f"at half the peak: p50 {latencies[len(latencies) // 2] * 1000:.1f} ms, "
-        f"p99 {latencies[int(len(latencies) * 0.99)] * 1000:.1f} ms over {len(latencies)} questions"
+def report(rounds: Sequence[Round], questions: int, latencies: Sequence[float]) -> None:
+    ours, by_hand, echo = (
+        Took(
+            statistics.median(getattr(each, name).wall for each in rounds),
+            statistics.median(getattr(each, name).cpu for each in rounds),
+        )
+        for name in ("ours", "by_hand", "echo")
     )
+    said = rounds[-1].said
+    writes = sum(transaction.writes for transaction in said) / questions
+    statements = sum(len(transaction.statements) for transaction in said) / questions
+    print(f"whole stack        {_speed(questions, ours)}")
+    print(f"(b) SQL by hand    {_speed(questions, by_hand)}   {_ratio(ours, by_hand)}")
+    print(f"(a) bare echo bot  {_speed(questions, echo)}   {_ratio(ours, echo)}")
+    print(f"a question costs {writes:.1f} write transactions, {len(said) / questions:.1f} in all, ", end="")
+    print(f"{statements:.1f} statements")
+    p50, p99 = (latencies[int(len(latencies) * share)] * 1000 for share in (0.5, 0.99))
+    print(f"at half the peak: p50 {p50:.1f} ms, p99 {p99:.1f} ms over {len(latencies)} questions")
+
+
+def _speed(questions: int, took: Took) -> str:
+    return f"{questions / took.wall:6.0f} questions/s   {1000 * took.cpu / questions:6.2f} ms CPU each"
+
+
+def _ratio(ours: Took, other: Took) -> str:
+    return f"ratio {other.wall / ours.wall:.3f}, by CPU {other.cpu / ours.cpu:.3f}"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--questions", type=int, default=600)
     parser.add_argument("--visitors", type=int, default=24)
     parser.add_argument("--rounds", type=int, default=5)

@@ -62,7 +62,7 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Tx]:
-        async with self.writer.begin() as connection:
+        async with self.writer.connect() as connection, connection.begin():
             yield connection
 
     def insert(self, table: type[Base]) -> sqlite.Insert:
