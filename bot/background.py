@@ -56,7 +56,8 @@ class InFlight:
         """Whether everything in flight ended within `seconds`."""
         try:
             async with asyncio.timeout(seconds):
-                await self._idle.wait()
+                while self._count:  # something may have begun since the last ended
+                    await self._idle.wait()
         except TimeoutError:
             return False
         return True

@@ -13,7 +13,8 @@ A transcript is Markdown that anybody can read. Lines that are played:
     **Cy** speaks: zh-Hant
 
 `…` stands for any text. A **Bot** line matches a message that came or changed since that person's last act, in order;
-**Buttons** names labels that the message just matched has, **File** its document or that of a later one. Everything else is prose.
+**Buttons** names labels that the message just matched has, **File** its document or that of a later one.
+Everything else is prose.
 """
 
 import re

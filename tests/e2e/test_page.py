@@ -38,7 +38,6 @@ async def test_axe_finds_nothing(visit: Visitors, scheme: str, width: int) -> No
     await nothing_found(page)
 
 
-@pytest.mark.xfail(reason="the list of commands scrolls, and the keyboard cannot get into it", strict=True)
 async def test_axe_finds_nothing_in_the_open_list_of_commands(visit: Visitors) -> None:
     page = await visit(bypass_csp=True)
     await page.page.get_by_role("button", name="Commands").click()

@@ -1,6 +1,6 @@
 """Events, reminders and their outbox around one test database."""
 
-# ruff: noqa: DTZ001 - events are announced in the time on their wall
+
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

@@ -289,7 +289,7 @@ def test_the_content_type_names_the_method_of_the_file(method: Method) -> None:
     "changes",
     [
         {"end": HK_TEN},
-        {"start": datetime(2026, 11, 9, 10)},  # noqa: DTZ001
+        {"start": datetime(2026, 11, 9, 10)},
         {"sequence": -1},
         {"organizer_email": "a@b.example\r\nX:1"},
         {"attendee_email": "no address"},

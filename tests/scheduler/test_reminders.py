@@ -1,6 +1,6 @@
 """When reminders are due, who wants which, and that they follow the event, on both databases."""
 
-# ruff: noqa: DTZ001 - events are announced in the time on their wall
+
 
 import asyncio
 from datetime import UTC, datetime, timedelta

@@ -18,7 +18,7 @@ async def nothing() -> None:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - the work counts itself, nothing tells of it
+        while not condition():
             await asyncio.sleep(0.005)
 
 
