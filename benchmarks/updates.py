@@ -93,9 +93,7 @@ def recording(db: Database) -> Iterator[list[Transaction]]:
 async def ask_all(town: Machine, chats: Sequence[int], questions: int, run: str) -> None:
     """Each chat asks its share, the next question as soon as the last is answered."""
     shares = [range(at, questions, len(chats)) for at in range(len(chats))]
-    await asyncio.gather(
-        *(ask_one_by_one(town, chat, share, run) for chat, share in zip(chats, shares, strict=True))
-    )
+    await asyncio.gather(*(ask_one_by_one(town, chat, share, run) for chat, share in zip(chats, shares, strict=True)))
 
 
 async def ask_one_by_one(town: Machine, chat: int, numbers: Sequence[int], run: str) -> None:

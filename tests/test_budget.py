@@ -70,9 +70,7 @@ def counted(db: Database) -> Iterator[Counted]:
 
 @pytest.fixture
 async def town(database_url: str, tmp_path: Path, clock: MovableClock) -> AsyncIterator[Machine]:
-    settings = Settings(
-        _env_file=None, data_dir=tmp_path, database_url=database_url, messages_per_minute=1000
-    )
+    settings = Settings(_env_file=None, data_dir=tmp_path, database_url=database_url, messages_per_minute=1000)
     async with machine(settings, clock) as made:
         yield made
 

@@ -58,8 +58,7 @@ _TIME_FORMAT = re.compile(r"r|[wWdDtT]*")
 _LANGUAGE = "language-"
 
 INVALID_UNICODE = (
-    "Text contains invalid Unicode characters after decoding HTML entities, "
-    "check for unmatched surrogate code units"
+    "Text contains invalid Unicode characters after decoding HTML entities, check for unmatched surrogate code units"
 )
 
 

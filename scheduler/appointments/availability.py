@@ -120,9 +120,7 @@ class Busy:
         _require(self.start <= self.end, "busy time ends before it starts")
 
 
-def free_starts(
-    rules: Rules, busy: Iterable[Busy], now: datetime, since: datetime, until: datetime
-) -> list[datetime]:
+def free_starts(rules: Rules, busy: Iterable[Busy], now: datetime, since: datetime, until: datetime) -> list[datetime]:
     """The starts in [since, until) that can be booked at `now`: aware UTC, in order.
 
     `busy` may come in any order and must hold everything that meets `busy_span`; one's own hold,
@@ -301,9 +299,7 @@ def _merged(spans: Iterable[Span]) -> list[Span]:
 # Slots: from windows and obstacles to starts
 
 
-def _clear_starts(
-    rules: Rules, obstacles: Sequence[Span], earliest: int, end: int
-) -> Iterator[int]:
+def _clear_starts(rules: Rules, obstacles: Sequence[Span], earliest: int, end: int) -> Iterator[int]:
     """The starts in [earliest, end) that lie in a window, on its grid, clear of all obstacles."""
     step, length = _seconds(rules.interval), _seconds(rules.length)
     before, after = _seconds(rules.before), _seconds(rules.length + rules.after)
@@ -385,9 +381,7 @@ def _reason_of_hours(rules: Rules, start: datetime) -> Reason | None:
 
 def _within(rules: Rules, moment: int) -> bool:
     end = moment + _seconds(rules.length)
-    return any(
-        lower <= moment and end <= upper for _, lower, upper in _bookable(rules, moment, moment + 1)
-    )
+    return any(lower <= moment and end <= upper for _, lower, upper in _bookable(rules, moment, moment + 1))
 
 
 def _is_on_grid(rules: Rules, start: datetime) -> bool:

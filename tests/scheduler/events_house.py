@@ -1,7 +1,5 @@
 """Events, reminders and their outbox around one test database."""
 
-
-
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cache

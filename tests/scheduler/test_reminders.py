@@ -1,7 +1,5 @@
 """When reminders are due, who wants which, and that they follow the event, on both databases."""
 
-
-
 import asyncio
 from datetime import UTC, datetime, timedelta
 

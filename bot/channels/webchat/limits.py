@@ -176,9 +176,7 @@ def _check_button(button: Json) -> None:
     if _UNSERVED_BUTTONS & button.keys() or len(kinds) > 1:
         raise bad_request("BUTTON_TYPE_INVALID")
     if not kinds:
-        raise bad_request(
-            "Can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard"
-        )
+        raise bad_request("Can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard")
     _check_use(kinds[0], button)
 
 

@@ -121,9 +121,7 @@ class ChatServer(Visitors):
         names = ("text", "entities", "html", "file_id", "file_name", "file_mime", "file_size")
         columns = {name: source[name] for name in names} | {"markup": keyboard}
         if method.caption is not None and source["file_id"] is not None:
-            columns |= content(
-                limits.caption(method.caption, _plain(method.parse_mode), method.caption_entities)
-            )
+            columns |= content(limits.caption(method.caption, _plain(method.parse_mode), method.caption_entities))
         sent = await self._send(_chat_id(method.chat_id), columns)
         return {"message_id": sent["message_id"]}
 

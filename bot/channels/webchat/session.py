@@ -63,9 +63,7 @@ class WebChatSession(BaseSession):
             raise as_aiogram(error, method) from None
         if result is True:
             return cast(TelegramType, True)
-        response = _response(method.__returning__).model_validate(
-            {"ok": True, "result": result}, context={"bot": bot}
-        )
+        response = _response(method.__returning__).model_validate({"ok": True, "result": result}, context={"bot": bot})
         return cast(TelegramType, response.result)
 
     async def stream_content(
@@ -118,9 +116,7 @@ _PLAIN = frozenset((NoneType, str, int, bool, float))
 
 async def _each(items: Iterable[tuple[Any, Any]], bot: Bot) -> list[tuple[Any, Any, Any]]:
     """Name, value and what it resolves to. Plain values, which most are, are passed by at once."""
-    return [
-        (name, old, old if type(old) in _PLAIN else await _resolved(old, bot)) for name, old in items
-    ]
+    return [(name, old, old if type(old) in _PLAIN else await _resolved(old, bot)) for name, old in items]
 
 
 def as_aiogram(error: ApiError, method: TelegramMethod[Any]) -> TelegramAPIError:

@@ -130,9 +130,7 @@ class Visitors:
             raise Refused("empty")
         return await self.receive(chat_id, styled, key)
 
-    async def receive(
-        self, chat_id: int, styled: Styled, key: str, extra: Mapping[str, Any] | None = None
-    ) -> int:
+    async def receive(self, chat_id: int, styled: Styled, key: str, extra: Mapping[str, Any] | None = None) -> int:
         """Accept a message with more than text: `extra` is added to its Telegram JSON."""
         _check_key(key)
         try:
