@@ -41,6 +41,13 @@ class OperatorFacts(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    @field_validator("*")
+    @classmethod
+    def _an_object_is_whole(cls, fact: Fact) -> Fact:
+        if isinstance(fact, str) and fact.lstrip().startswith("{"):
+            raise ValueError('is no JSON; write it like {"en": "...", "zh-Hans": "..."}')
+        return fact
+
     name: Fact = None
     appointment_fee: Fact = None
     event_fee: Fact = None
@@ -153,8 +160,9 @@ def load(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         raise SettingsError(_one_line(error)) from None
-    except ValueError as error:  # pydantic-settings: a nested value that is no JSON
-        raise SettingsError(f"{error}: see .env.example") from None
+    except ValueError as error:  # pydantic-settings could not read a list or object
+        name = str(error).partition('"')[2].partition('"')[0].upper()
+        raise SettingsError(f"CIPO_{name}: is no JSON; write lists like [1440, 60] (see .env.example)") from None
 
 
 def _one_line(error: ValidationError) -> str:

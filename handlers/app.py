@@ -34,6 +34,7 @@ from bot.settings import OperatorError
 from bot.storage import Tx
 from handlers.chat.commands import introduce, offer_commands
 from handlers.chat.dispatcher import ALLOWED_UPDATES, Feeder, build_dispatcher
+from handlers.pace import Buckets
 from handlers.services import Core
 from handlers.web.app import Visit, WebChatDoor, allowed_origins, build_app
 from scheduler.ticks import Tick, Ticks
@@ -41,6 +42,8 @@ from scheduler.ticks import Tick, Ticks
 log = structlog.get_logger(__name__)
 
 DRAIN_SECONDS = 20.0
+DOOR_FACTOR = 4
+"""The door of the web chat lets in this many times what the bot will answer: above that nothing is even kept."""
 
 
 class CannotServeError(OperatorError):
@@ -161,7 +164,9 @@ class App:
             Visit(settings.signing_key(), secure),
             origins,
             core.in_flight,
+            Buckets(core.clock, DOOR_FACTOR * settings.messages_per_minute),
             self._speak,
+            self._greet,
             core.services.sample.exists,
             self._health,
         )
@@ -202,7 +207,16 @@ class App:
         contacts = self.core.services.contacts
         person = await contacts.meet(ChatRef(self.web_bot.id, chat_id), locale)
         await contacts.speak(person.contact_id, locale)
-        await offer_commands(self.web_bot, self.core.texts, person, locale)
+        await offer_commands(self.web_bot, self.core.texts, chat_id, locale, person.roles)
+
+    async def _greet(self, chat_id: int) -> None:
+        """Traditional Chinese has no command menu of its own but chat by chat: see handlers/chat/commands.py."""
+        state = await self.chat_server.state(chat_id)
+        if state["locale"] != "zh-Hant":
+            return
+        chat = ChatRef(self.web_bot.id, chat_id)
+        person = await self.core.services.contacts.known(chat)
+        await offer_commands(self.web_bot, self.core.texts, chat_id, "zh-Hant", person.roles if person else frozenset())
 
     async def _health(self) -> Mapping[str, Any]:
         await self.core.db.ping()

@@ -49,6 +49,14 @@ def test_a_new_installation_says_what_to_do_first(capsys: pytest.CaptureFixture[
     assert "all is well" in capsys.readouterr().out
 
 
+def test_a_folder_that_cannot_be_made_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CIPO_DATA_DIR", "/proc/nowhere")
+    assert run_bot.main(["migrate"]) == 1
+    assert re.fullmatch(r"CIPO_DATA_DIR: .* cannot be made .*\n", capsys.readouterr().err)
+
+
 def test_an_invitation_is_a_link_of_its_own_each_time(capsys: pytest.CaptureFixture[str]) -> None:
     run_bot.main(["migrate"])
     capsys.readouterr()
@@ -71,6 +79,7 @@ def test_an_expert_is_loaded_from_a_file_once_and_invited_by_number(
     assert run_bot.main(["invite", "--role", "expert", "--expert", "1"]) == 0
     assert run_bot.main(["invite", "--role", "expert", "--expert", "2"]) == 1
     assert "experts list" in capsys.readouterr().err
+    assert run_bot.main(["invite", "--role", "expert"]) == 1
     assert run_bot.main(["experts", "retire", "1"]) == 0
     assert "Grace" not in capsys.readouterr().out
 

@@ -23,6 +23,8 @@ ROOT = Path(__file__).parent.parent
         ("CIPO_SECRET_KEY", "short", "32"),
         ("CIPO_APPOINTMENT_REMINDERS", "[1]", "greater than or equal to 5"),
         ("CIPO_OPERATOR__FEE", "free", "Extra inputs"),
+        ("CIPO_APPOINTMENT_REMINDERS", "1440,60", "write lists like"),
+        ("CIPO_OPERATOR__EVENT_FEE", '{"en":', "is no JSON"),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_it_and_the_mend(

@@ -41,9 +41,14 @@ class Desk:
         self._contacts = contacts
 
     async def ask(self, contact_id: int, text: str, asked_in: int) -> int:
-        """Put a question on the desk and tell staff; the same update gives the same question."""
+        """Put a question on the desk and tell staff. One that already lies there is not put there twice."""
         now = self._clock.now()
+        waiting = select(DeskQuestion.id).where(
+            DeskQuestion.contact_id == contact_id, DeskQuestion.text == text, DeskQuestion.status == "open"
+        )
         async with self._db.write() as tx:
+            if (there := (await tx.execute(waiting)).scalars().first()) is not None:
+                return there
             row = {"contact_id": contact_id, "asked_in": asked_in, "asked_at": now, "text": text}
             insert = self._db.insert(DeskQuestion).values(**row, status="open")
             kept = insert.on_conflict_do_nothing(index_elements=["asked_in"]).returning(DeskQuestion.id)

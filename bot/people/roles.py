@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -13,6 +14,15 @@ from bot.storage import Database, Tx
 
 RoleName = Literal["admin", "expert", "curator"]
 VALID_FOR = timedelta(days=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A role, and the expert its holder is; `first` when the link was used just now."""
+
+    role: RoleName
+    expert_id: int | None
+    first: bool
 
 
 async def audit(tx: Tx, actor_id: int | None, action: str, subject: str, details: dict[str, Any], at: datetime) -> None:
@@ -36,26 +46,28 @@ class Invitations:
             await audit(tx, None, "role.invited", f"role:{role}", {"expert": expert_id}, now)
         return token
 
-    async def accept(self, token: str, contact_id: int) -> tuple[RoleName, int | None] | None:
-        """The role now held and the expert it stands for; None when the link is unknown, used or expired.
+    async def accept(self, token: str, contact_id: int) -> Granted | None:
+        """What the link grants; None when it is unknown, expired or used by somebody else.
 
-        Following one's own link again gives the same answer.
+        Following one's own link again, while it is valid, gives the same answer and grants nothing anew.
         """
         now = self._clock.now()
-        mine = (Invitation.token_hash == _hash(token)) & (
-            (Invitation.used_at.is_(None) & (Invitation.expires_at > now)) | (Invitation.used_by == contact_id)
-        )
-        use = update(Invitation).where(mine).values(used_at=now, used_by=contact_id)
+        valid = (Invitation.token_hash == _hash(token)) & (Invitation.expires_at > now)
+        use = update(Invitation).where(valid, Invitation.used_at.is_(None)).values(used_at=now, used_by=contact_id)
+        again = select(Invitation.role, Invitation.expert_id).where(valid, Invitation.used_by == contact_id)
         async with self._db.write() as tx:
             used = (await tx.execute(use.returning(Invitation.role, Invitation.expert_id))).first()
             if used is None:
-                return None
-            held = select(Role.role).where(Role.contact_id == contact_id, Role.role == used.role)
-            if (await tx.execute(held)).first() is None:
-                await tx.execute(insert(Role).values(contact_id=contact_id, role=used.role, granted_at=now))
-                details = {"expert": used.expert_id}
-                await audit(tx, contact_id, "role.granted", f"role:{used.role}", details, now)
-        return used.role, used.expert_id
+                repeated = (await tx.execute(again)).first()
+                return Granted(repeated.role, repeated.expert_id, first=False) if repeated else None
+            await self._grant(tx, contact_id, used.role, used.expert_id, now)
+        return Granted(used.role, used.expert_id, first=True)
+
+    async def _grant(self, tx: Tx, contact_id: int, role: str, expert_id: int | None, now: datetime) -> None:
+        held = select(Role.role).where(Role.contact_id == contact_id, Role.role == role)
+        if (await tx.execute(held)).first() is None:
+            await tx.execute(insert(Role).values(contact_id=contact_id, role=role, granted_at=now))
+            await audit(tx, contact_id, "role.granted", f"role:{role}", {"expert": expert_id}, now)
 
 
 def _hash(token: str) -> str:

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from bot.settings import OperatorError
 from bot.storage.types import Base
 
 Tx = AsyncConnection
@@ -31,14 +32,19 @@ class Database:
         self.url = parsed.set(drivername=DRIVERS[parsed.get_backend_name()])
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite:
-            Path(self.url.database or "").parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(Path(self.url.database or "").parent)
             self.writer = self._sqlite_engine("BEGIN IMMEDIATE", size=1)
             self.reader = self._sqlite_engine("BEGIN", size=4, read_only=True)
         else:
-            self.writer = self.reader = create_async_engine(self.url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+            self.writer = self.reader = create_async_engine(
+                self.url, pool_size=10, max_overflow=10, pool_pre_ping=True, hide_parameters=True
+            )
 
     def _sqlite_engine(self, begin: str, size: int, read_only: bool = False) -> AsyncEngine:
-        engine = create_async_engine(self.url, poolclass=AsyncAdaptedQueuePool, pool_size=size, max_overflow=0)
+        # parameters hold what people typed, and errors end up in logs
+        engine = create_async_engine(
+            self.url, poolclass=AsyncAdaptedQueuePool, pool_size=size, max_overflow=0, hide_parameters=True
+        )
 
         @event.listens_for(engine.sync_engine, "connect")
         def opened(dbapi: Any, _: Any) -> None:
@@ -79,3 +85,10 @@ class Database:
         await self.writer.dispose()
         if self.reader is not self.writer:
             await self.reader.dispose()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OperatorError(f"CIPO_DATA_DIR: {folder} cannot be made ({error.strerror}); name another folder") from None

@@ -160,6 +160,10 @@ async def moved(press: CallbackQuery, action: MoveTo, talk: Talk) -> None:
     if start is None:
         await _not_found(talk)
         return
+    present = await talk.appointments.view(action.appointment, talk.contact_id)
+    if present is not None and present.start == start and present.version == action.version:
+        await _as_it_is(present, say.plain("That is the time it has already."), talk)
+        return
     outcome = await talk.appointments.move(action.appointment, talk.contact_id, action.version, start)
     match outcome:
         case Moved(view):

@@ -3,7 +3,6 @@
 from aiogram import Bot
 from aiogram.types import BotCommand, BotCommandScopeAllPrivateChats, BotCommandScopeChat
 
-from bot.people.contacts import Person
 from bot.texts import N_, Texts
 
 EVERYBODY = (
@@ -51,7 +50,7 @@ async def introduce(bot: Bot, texts: Texts, name: str) -> None:
     await bot.set_chat_menu_button()
 
 
-async def offer_commands(bot: Bot, texts: Texts, person: Person, locale: str) -> None:
+async def offer_commands(bot: Bot, texts: Texts, chat_id: int, locale: str, roles: frozenset[str]) -> None:
     """Give one chat the menu of its language and roles."""
-    scope = BotCommandScopeChat(chat_id=person.chat.chat_id)
-    await bot.set_my_commands(commands(texts, locale, person.roles), scope=scope)
+    scope = BotCommandScopeChat(chat_id=chat_id)
+    await bot.set_my_commands(commands(texts, locale, roles), scope=scope)

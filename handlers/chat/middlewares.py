@@ -1,7 +1,6 @@
 """What happens around every handler: who is it, in which language, how fast, and what if it fails."""
 
 import secrets
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,6 +17,7 @@ from bot.people.contacts import Contacts, Person
 from bot.texts import Message, ReplyKeyboard, Texts, Translator
 from handlers.chat.reply import Reply
 from handlers.locale import guess_locale
+from handlers.pace import Buckets
 
 log = structlog.get_logger(__name__)
 
@@ -82,31 +82,19 @@ async def apologize(reply: Reply, say: Translator) -> None:
 class Pace(BaseMiddleware):
     """Asks a chat that sends too much to slow down: once in words, then only under its buttons.
 
-    Runs inside `KnowThePerson`. A bucket of `per_minute` tokens a chat, refilled evenly; in the process only, as a lane
-    is worked off by one replica.
+    Runs inside `KnowThePerson`. In the process only, as a lane is worked off by one replica.
     """
 
     def __init__(self, clock: Clock, per_minute: int) -> None:
-        self._clock = clock
-        self._size = float(per_minute)
-        self._buckets: OrderedDict[ChatRef, tuple[float, float, bool]] = OrderedDict()
+        self._buckets = Buckets(clock, per_minute)
 
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
         person: Person = data["person"]
-        allowed, first_refusal = self._take(person.chat, self._clock.now().timestamp())
-        if allowed:
+        allowance = self._buckets.take(person.chat)
+        if allowance.allowed:
             return await handler(event, data)
         reply: Reply = data["reply"]
         say: Translator = data["say"]
-        if first_refusal or isinstance(event, CallbackQuery):
+        if allowance.first_refusal or isinstance(event, CallbackQuery):
             await reply.toast(say.plain("That is a little fast for me. Please wait a moment and try again."))
         return None
-
-    def _take(self, chat: ChatRef, now: float) -> tuple[bool, bool]:
-        tokens, then, warned = self._buckets.pop(chat, (self._size, now, False))
-        tokens = min(self._size, tokens + (now - then) * self._size / 60)
-        allowed = tokens >= 1
-        self._buckets[chat] = (tokens - allowed, now, not allowed)
-        if len(self._buckets) > 10_000:
-            self._buckets.popitem(last=False)
-        return allowed, not allowed and not warned

@@ -80,13 +80,13 @@ async def _accepted_invitation(token: str, services: Services, person: Person, s
     granted = await services.invitations.accept(token, person.contact_id)
     if granted is None:
         return False
-    role, expert_id = granted
-    if expert_id is not None:
-        await services.appointments.link_expert(expert_id, person.contact_id)
-    await reply.send(Message(say.page("staff/welcome.html", role=role)))
+    if granted.expert_id is not None:
+        # the second time only what a crash may have left undone: never take the expert from somebody else
+        await services.appointments.link_expert(granted.expert_id, person.contact_id, take_over=granted.first)
+    await reply.send(Message(say.page("staff/welcome.html", role=granted.role)))
     known = await services.contacts.known(person.chat)
     if known is not None:
-        await offer_commands(reply.bot, services.texts, known, known.locale)
+        await offer_commands(reply.bot, services.texts, reply.chat_id, known.locale, known.roles)
     return True
 
 
@@ -94,9 +94,14 @@ async def helped(message: ChatMessage, say: Translator, reply: Reply) -> None:
     await reply.send(welcome(say))
 
 
-async def left(message: ChatMessage, state: FSMContext, say: Translator, reply: Reply) -> None:
-    """Works in any dialog, and outside of one."""
+async def left(
+    message: ChatMessage, state: FSMContext, services: Services, person: Person, say: Translator, reply: Reply
+) -> None:
+    """Works in any dialog, and outside of one; a time held for a booking is given back."""
     busy = await state.get_state() is not None
+    hold = (await state.get_data()).get("hold")
+    if hold is not None:
+        await services.appointments.drop(hold, person.contact_id)
     await state.clear()
     text = (
         say("All right, we leave it there. What can I do for you?")
@@ -135,7 +140,7 @@ async def picked_language(
     if action.locale not in LOCALES:
         return
     await services.contacts.speak(person.contact_id, action.locale)
-    await offer_commands(bot, services.texts, person, action.locale)
+    await offer_commands(bot, services.texts, reply.chat_id, action.locale, person.roles)
     say = services.texts.translator(action.locale, person.zone)
     await reply.show(welcome(say))
     await reply.acknowledge(say.plain("I speak English now."))

@@ -38,7 +38,7 @@ def _ask(options: argparse.Namespace) -> int:
     for line in _lines(options):
         try:
             question = _question(line, options)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             print(json.dumps({"error": str(error)}, ensure_ascii=False), flush=True)
             failed = True
             continue

@@ -4,13 +4,23 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
 from bot.settings import Settings
 
 TOKEN = re.compile(r"\b\d{6,}:[A-Za-z0-9_-]{20,}\b")
+
+
+class Stderr:
+    """Whatever standard error is at the moment: loggers outlive a stream that is replaced and closed."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 def configure(settings: Settings) -> None:
@@ -25,7 +35,7 @@ def configure(settings: Settings) -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.format_exc_info, strike_secrets, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, Stderr())),
         cache_logger_on_first_use=True,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
@@ -37,7 +47,7 @@ def configure(settings: Settings) -> None:
             renderer,
         ],
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(cast(TextIO, Stderr()))
     handler.setFormatter(formatter)
     handler.setLevel(max(level, logging.WARNING))  # some libraries set their own level
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)

@@ -71,6 +71,8 @@ async def bring_up_to_date(core: Core, options: argparse.Namespace) -> int:
 
 async def invite(core: Core, options: argparse.Namespace) -> int:
     expert = options.expert
+    if (options.role == "expert") != (expert is not None):
+        raise NotReadyError("--role expert goes with --expert N; run: python run_bot.py experts list")
     if expert is not None and await core.services.appointments.expert(expert) is None:
         raise NotReadyError(f"there is no expert number {expert}; run: python run_bot.py experts list")
     token = await core.services.invitations.create(options.role, expert)

@@ -29,9 +29,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from bot.background import InFlight
 from bot.channels.webchat.errors import Refused
 from bot.channels.webchat.push import Answered, Changed, Event, StateChanged, Typing
-from bot.channels.webchat.visitors import Visitors
+from bot.channels.webchat.visitors import HISTORY, Visitors
 from bot.texts import LOCALES, N_, Texts
 from handlers.locale import browser_locale
+from handlers.pace import Buckets
 from handlers.web.page_texts import PAGE_TEXTS
 
 log = structlog.get_logger(__name__)
@@ -71,7 +72,8 @@ class Visit:
 
 
 class WebChatDoor:
-    """`speak` makes the bot follow the page's language; `sample` says whether sample data is loaded."""
+    """`speak` makes the bot follow the page's language, `greet` readies it for a page that opens; `sample` says whether
+    sample data is loaded."""
 
     def __init__(
         self,
@@ -80,7 +82,9 @@ class WebChatDoor:
         visit: Visit,
         origins: Sequence[str],
         in_flight: InFlight,
+        buckets: Buckets,
         speak: Callable[[int, str], Awaitable[None]],
+        greet: Callable[[int], Awaitable[None]],
         sample: Callable[[], Awaitable[bool]],
         health: Callable[[], Awaitable[Mapping[str, Any]]],
     ) -> None:
@@ -89,7 +93,9 @@ class WebChatDoor:
         self._visit = visit
         self._origins = frozenset(origins)
         self._in_flight = in_flight
+        self._buckets = buckets
         self._speak = speak
+        self._greet = greet
         self._sample = sample
         self._health = health
         self._stopping = asyncio.Event()
@@ -103,7 +109,7 @@ class WebChatDoor:
             Route("/", self.page),
             Route("/chat/changes", self.changes),
             Route("/chat/send", self.send, methods=["POST"]),
-            Route("/chat/file/{message_id:int}", self.file),
+            Route("/chat/file/{message_id}", self.file),
             WebSocketRoute("/chat/socket", self.socket),
             Route("/healthz", self.healthz),
             Mount("/static", Assets(directory=FOLDER / "static"), name="static"),
@@ -133,7 +139,9 @@ class WebChatDoor:
         if asked in LOCALES:
             return str(asked)
         chat = await self._server.find(visitor)
-        return chat.locale if chat else browser_locale(request.headers.get("accept-language", ""))
+        if chat is not None and chat.locale in LOCALES:
+            return chat.locale
+        return browser_locale(request.headers.get("accept-language", ""))
 
     def _page_texts(self, locale: str) -> dict[str, str]:
         say = self._texts.translator(locale)
@@ -187,7 +195,7 @@ class WebChatDoor:
 
     async def file(self, request: Request) -> Response:
         chat_id = await self._chat_of(request)
-        document = chat_id and await self._server.document(chat_id, request.path_params["message_id"])
+        document = chat_id and await self._server.document(chat_id, _number(request.path_params["message_id"]))
         if not document:
             return _refusal(404)
         disposition = f"attachment; filename*=UTF-8''{quote(document.name)}"
@@ -205,6 +213,7 @@ class WebChatDoor:
         if chat_id is None:
             await socket.close(NO_COOKIE)
             return
+        await self._greet(chat_id)
         since = _number(socket.query_params.get("since"))
         with self._server.push.subscribe(chat_id) as events:
             tasks = [
@@ -238,12 +247,17 @@ class WebChatDoor:
                 await socket.send_json(_event_frame(event))
 
     async def _tell_changes(self, socket: WebSocket, chat_id: int, since: int) -> int:
-        messages, seq = await self._server.changes(chat_id, since)
-        await socket.send_json({"type": "changes", "messages": messages, "seq": seq})
-        return seq
+        """All of them, in as many frames as it takes; the number the page knows then."""
+        while True:
+            messages, seq = await self._server.changes(chat_id, since)
+            await socket.send_json({"type": "changes", "messages": messages, "seq": seq})
+            if len(messages) < HISTORY or seq == since:
+                return seq
+            since = seq
 
     async def _listen(self, socket: WebSocket, chat_id: int) -> None:
-        async for text in socket.iter_text():
+        while (received := await socket.receive())["type"] == "websocket.receive":
+            text = received.get("text") or ""  # nothing of ours is binary
             answer = await self._do(chat_id, _frame(text if len(text) <= FRAME_LIMIT else ""))
             if answer is not None:
                 await socket.send_json(answer)
@@ -257,6 +271,8 @@ class WebChatDoor:
                 return await self._refused(chat_id, refused.code, frame["key"])
 
     async def _done(self, chat_id: int, frame: dict[str, Any]) -> dict[str, Any] | None:
+        if frame["type"] != "ping" and not self._buckets.take(chat_id).allowed:
+            raise Refused("rate")
         match frame:
             case {"type": "message", "text": str(text), "key": str(key)}:
                 message_id = await self._server.say(chat_id, text, key)
@@ -265,8 +281,9 @@ class WebChatDoor:
                 await self._server.press(chat_id, message_id, data, key)
                 return None
             case {"type": "language", "locale": str(locale)} if locale in LOCALES:
-                await self._speak(chat_id, locale)
-                await self._server.language(chat_id, locale)
+                if (await self._server.state(chat_id))["locale"] != locale:
+                    await self._speak(chat_id, locale)
+                    await self._server.language(chat_id, locale)
                 return None
             case {"type": "ping"}:
                 return {"type": "pong"}
@@ -285,7 +302,8 @@ class WebChatDoor:
         visitor = self._visit.visitor(connection)
         if visitor is None:
             return None
-        locale = connection.query_params.get("lang") or browser_locale(connection.headers.get("accept-language", ""))
+        asked = connection.query_params.get("lang", "")
+        locale = asked if asked in LOCALES else browser_locale(connection.headers.get("accept-language", ""))
         return (await self._server.open(visitor, locale)).id
 
 
@@ -294,6 +312,7 @@ REFUSALS = {
     "empty": N_("There is nothing in that message."),
     "unknown_message": N_("That button is out of date. Send /start for a fresh menu."),
     "blocked": N_("You have blocked this chat."),
+    "rate": N_("That is a little fast for me. Please wait a moment and try again."),
     "bad_frame": N_("The page sent something I do not understand. Please reload it."),
 }
 
@@ -365,12 +384,19 @@ def _event_frame(event: Event) -> dict[str, Any]:
 def _frame(text: str) -> dict[str, Any]:
     """A frame as the page sent it; whatever is not an object becomes one that no case takes."""
     try:
-        frame = json.loads(text)
+        frame = json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError):
         frame = None
     if not isinstance(frame, dict):
         return {"type": None, "key": None}
-    return {"type": None, "key": None, **frame}
+    key = frame.get("key")
+    sayable = isinstance(key, str) and key.isascii() and key.isprintable()
+    return {"type": None, **frame, "key": key if sayable else None}
+
+
+def _no_number(constant: str) -> None:
+    """NaN and Infinity are no JSON, whatever Python's reader says."""
+    raise ValueError(constant)
 
 
 async def _body(request: Request) -> str | None:
@@ -388,7 +414,8 @@ def _number(text: str | None) -> int:
 
 
 def _refusal(status: int) -> Response:
-    return JSONResponse({"type": "error", "code": status}, status_code=status)
+    """Also ends the connection, so that the rest of a refused body is not read."""
+    return JSONResponse({"type": "error", "code": status}, status_code=status, headers={"Connection": "close"})
 
 
 def _report(done: set[asyncio.Task[Any]]) -> None:

@@ -16,8 +16,7 @@ PAGE_TEXTS: dict[str, str] = {
     # Before the first message
     "empty_title": N_("Good to have you here."),
     "empty_text": N_(
-        "Ask anything about intellectual property and the CIPO role, book an hour with an expert, "
-        "or be reminded of the next forum."
+        "Ask about the CIPO role and the programme, book an hour with an expert, or be reminded of the next forum."
     ),
     "empty_start": N_("Start the conversation"),
     "empty_question_role": N_("What does a CIPO do?"),

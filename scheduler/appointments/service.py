@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bot.clock import Clock
@@ -490,14 +490,17 @@ class Appointments:
             await audit(tx, None, "expert.retired", f"expert:{expert_id}", {}, self._clock.now())
         return True
 
-    async def link_expert(self, expert_id: int, contact_id: int) -> bool:
+    async def link_expert(self, expert_id: int, contact_id: int, *, take_over: bool = True) -> bool:
         """From now on the contact is told what is booked with this expert; False for an unknown expert.
+
+        Without `take_over` an expert who is linked to somebody else stays theirs (False).
 
         They hear of what is booked already, once however often they are linked.
         """
         now = self._clock.now()
         async with self._db.write() as tx:
-            linked = update(Expert).where(Expert.id == expert_id).values(contact_id=contact_id)
+            free = or_(Expert.contact_id.is_(None), Expert.contact_id == contact_id, literal(take_over))
+            linked = update(Expert).where(Expert.id == expert_id, free).values(contact_id=contact_id)
             if (await tx.execute(linked.returning(Expert.id))).first() is None:
                 return False
             coming = (Appointment.status == "confirmed", Appointment.starts_at > now)

@@ -111,7 +111,8 @@ class Reminders:
         """No reminders of this event; or none of future events, except those chosen one by one."""
         now = self._clock.now()
         async with self._db.write() as tx:
-            await _keep(tx, contact_id, event_id, (), now)
+            if event_id is None or await self._occasions.ahead(tx, now, event_id):
+                await _keep(tx, contact_id, event_id, (), now)
 
     async def overview(self, contact_id: int) -> Overview:
         """Of what the person will be reminded, and why nothing comes where nothing is listed."""

@@ -8,12 +8,14 @@ import structlog
 from sqlalchemy import func, select
 
 from bot.channels.webchat.models import WebMessage
+from bot.channels.webchat.visitors import HISTORY
 from bot.inbox import InboxUpdate
 from bot.outbox.models import OutboxRow
 from bot.people.models import AuditRecord, Chat, Contact
 from bot.storage import Base
 from bot.texts.actions import AskExpert, PickSuggestion, RateAnswer, ReplyToDeskQuestion, ShowDesk
 from knowledge.models import AskedQuestion
+from scheduler.appointments.models import Expert
 from tests.conftest import MovableClock
 from tests.machine import Machine, Visitor
 from tests.schema import import_tables
@@ -42,6 +44,68 @@ async def test_an_invitation_lapses_after_three_days(chat: Machine, clock: Movab
     clock.advance(timedelta(days=3, seconds=1))
     ann = await chat.visitor()
     assert any(UNKNOWN_LINK in m.text for m in await _after(ann, invitation))  # type: ignore[attr-defined]
+
+
+async def test_an_old_link_takes_an_expert_from_nobody(town: Machine, clock: MovableClock) -> None:
+    ann, bo = await town.visitor(), await town.visitor()
+    first = f"/start {await town.core.services.invitations.create('expert', 1)}"
+    await ann.says(first)
+    await bo.says(f"/start {await town.core.services.invitations.create('expert', 1)}")
+    await ann.says(first)
+    assert await _linked(town) == await _contact(town, bo)
+    clock.advance(timedelta(days=4))
+    assert any(UNKNOWN_LINK in m.text for m in await _after(ann, first))  # type: ignore[attr-defined]
+    assert await _linked(town) == await _contact(town, bo)
+
+
+async def _linked(town: Machine) -> int | None:
+    async with town.core.db.read() as tx:
+        return (await tx.execute(select(Expert.contact_id).where(Expert.id == 1))).scalar_one()
+
+
+async def _contact(town: Machine, visitor: Visitor) -> int:
+    async with town.core.db.read() as tx:
+        return (await tx.execute(select(Chat.contact_id).where(Chat.chat_id == visitor.chat_id))).scalar_one()
+
+
+async def test_a_question_pressed_twice_lies_on_the_desk_once(chat: Machine) -> None:
+    bo, ann = await chat.staff("curator"), await chat.visitor()
+    declined = await ann.says("Please ask them about sourdough")
+    await ann.presses("sk an expert", declined)
+    await ann.presses("sk an expert", declined)
+    assert "1 open question" in (await bo.says("/desk")).text
+
+
+async def test_leaving_a_booking_gives_the_time_back(town: Machine) -> None:
+    ann, bo = await town.visitor(), await town.visitor()
+    for visitor in (ann, bo):
+        await visitor.says("/book")
+        await visitor.presses("Patents")
+        await visitor.presses("Ada Wong")
+    await ann.presses("26")
+    await ann.presses("10:00")
+    assert "10:00" not in (await bo.presses("26")).labels()
+    await ann.says("/cancel")
+    await bo.says("/book")
+    await bo.presses("Patents")
+    await bo.presses("Ada Wong")
+    assert "10:00" in (await bo.presses("26")).labels()
+
+
+async def test_who_is_far_behind_catches_up_in_several_steps(chat: Machine) -> None:
+    ann = await chat.visitor()
+    for number in range(HISTORY + 5):
+        await chat.server.say(ann.chat_id, f"message {number}", f"key-{number}")
+    await chat.settled()
+    first, known = await chat.server.changes(ann.chat_id, 1)
+    assert len(first) == HISTORY
+    rest, newest = await chat.server.changes(ann.chat_id, known)
+    assert rest
+    seen = {message["message_id"] for message in [*first, *rest]}
+    while rest:
+        rest, newest = await chat.server.changes(ann.chat_id, newest)
+        seen |= {message["message_id"] for message in rest}
+    assert seen >= set(range(2, HISTORY + 6))
 
 
 async def test_the_token_of_an_invitation_is_not_kept(chat: Machine) -> None:

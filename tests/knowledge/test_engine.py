@@ -97,6 +97,25 @@ def test_synonyms_do_not_pull_down_what_was_found_without_them() -> None:
     assert joined.search(text)[0].confidence >= plain.search(text)[0].confidence - 0.1
 
 
+def test_a_subject_that_no_entry_is_about_is_not_answered_for_a_mention_in_passing() -> None:
+    mention = Document("fee", "en", ("What is the price?", "is the price of a patent talk known"))
+    text = "the price of a patent"
+    plain = Engine.fit([*DOCUMENTS, mention], SYNONYMS).search(text)[0]
+    known = Engine.fit([*DOCUMENTS, mention], [*SYNONYMS, ("patent", "专利")])
+    assert (plain.why.aside, known.search(text)[0].why.aside) == (False, True)
+    assert known.search(text)[0].confidence < plain.confidence - 0.2
+
+
+def test_a_subject_of_an_entry_or_of_many_is_none_aside() -> None:
+    patent = [*SYNONYMS, ("patent", "专利")]
+    about = Document("patent", "en", ("What is a patent?",))
+    many = [Document(f"role-{n}", "en", (f"CIPO question {n}",)) for n in range(4)]
+    text = "does a CIPO file a patent"
+    assert Engine.fit(DOCUMENTS, patent).search(text)[0].why.aside
+    assert not Engine.fit([*DOCUMENTS, about], patent).search(text)[0].why.aside
+    assert not Engine.fit([*DOCUMENTS, *many], patent).search(text)[0].why.aside
+
+
 def test_the_same_input_gives_the_same_model_and_score_whatever_its_order(small: Engine) -> None:
     again = Engine.fit(DOCUMENTS[::-1], SYNONYMS[::-1])
     assert again.model == small.model

@@ -45,7 +45,7 @@ def method_not_found() -> ApiError:
     return ApiError(404, "Not Found: method not found")
 
 
-Refusal = Literal["too_long", "empty", "bad_frame", "unknown_message", "blocked"]
+Refusal = Literal["too_long", "empty", "bad_frame", "unknown_message", "blocked", "rate"]
 
 
 class Refused(Exception):  # noqa: N818 - says what happened

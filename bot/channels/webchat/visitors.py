@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bot.channels.telegram_html import Styled, typed
@@ -123,6 +123,8 @@ class Visitors:
 
         Refused: too_long, empty, bad_frame (the key), blocked, unknown_message (no such chat).
         """
+        if len(text) > 2 * TEXT_LIMIT:  # before any closer look, whose cost grows with the square of the length
+            raise Refused("too_long")
         styled = typed(text)
         if len(styled.text) > TEXT_LIMIT:
             raise Refused("too_long")
@@ -179,11 +181,16 @@ class Visitors:
         return query_id
 
     async def changes(self, chat_id: int, since: int) -> tuple[list[Json], int]:
-        """What a page that knows everything up to `since` has not seen, by message id, and the number it then knows."""
+        """What a page that knows everything up to `since` has not seen, by message id, and the number it then knows.
+
+        About `HISTORY` changes at a time: whoever is further behind asks again with the new number.
+        """
         since = min(max(since, 0), NUMBERS)
-        query = select(MESSAGE).where(MESSAGE.c.chat_id == chat_id, MESSAGE.c.seq > since)
+        newer = (MESSAGE.c.chat_id == chat_id) & (MESSAGE.c.seq > since)
+        at_most = select(MESSAGE.c.seq).where(newer).order_by(MESSAGE.c.seq).offset(HISTORY - 1).limit(1)
+        query = select(MESSAGE).where(newer, MESSAGE.c.seq <= func.coalesce(at_most.scalar_subquery(), NUMBERS))
         if not since:
-            newest = query.where(MESSAGE.c.deleted.is_(False)).order_by(MESSAGE.c.message_id.desc())
+            newest = select(MESSAGE).where(newer, MESSAGE.c.deleted.is_(False)).order_by(MESSAGE.c.message_id.desc())
             query = newest.limit(HISTORY)
         async with self.db.read() as tx:
             rows = (await tx.execute(query)).mappings().all()
