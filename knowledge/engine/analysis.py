@@ -66,12 +66,15 @@ _SHARED = frozenset("后里台云干几准于采并余丑范复伙征占")
 class Analysis:
     """A text as the engine sees it. Equal `key`s mean the same question.
 
-    `aliases` are the concepts of those words that are a term of the glossary by themselves.
+    `aliases` are the concepts of those words that are a term of the glossary by themselves,
+    `subjects` all concepts that the glossary has in English and in Chinese: terms of the field,
+    where a concept of one language alone is merely another way to write.
     """
 
     key: str
     words: tuple[str, ...]
     aliases: Mapping[str, str]
+    subjects: frozenset[str]
     terms: Counter[str]
     grams: Counter[str]
 
@@ -117,6 +120,7 @@ class Analyzer:
         self._concepts: dict[tuple[str, ...], str] = {}
         for group in synonyms:
             self._add_concept(group)
+        self._subjects = _of_both_languages(self._concepts)
         self._longest = max((len(term) for term in self._concepts), default=0)
 
     def analyse(self, text: str) -> Analysis:
@@ -124,9 +128,12 @@ class Analyzer:
         words = tuple(_words(folded))
         terms = Counter(words)
         terms.update(f"{a} {b}" for a, b in pairwise(words))
-        terms.update(self._concepts_in(folded))
+        concepts = self._concepts_in(folded)
+        terms.update(concepts)
+        subjects = self._subjects.intersection(concepts)
         key = "".join(_LETTERS.findall(folded))
-        return Analysis(key, words, self._aliases(words), terms, Counter(_grams(folded)))
+        grams = Counter(_grams(folded))
+        return Analysis(key, words, self._aliases(words), subjects, terms, grams)
 
     def _aliases(self, words: Iterable[str]) -> dict[str, str]:
         found = ((word, self._concepts.get(_as_term(word))) for word in words)
@@ -158,6 +165,11 @@ class Analyzer:
             if name:
                 return length, name
         return 1, None
+
+
+def _of_both_languages(concepts: Mapping[tuple[str, ...], str]) -> frozenset[str]:
+    chinese = {name for units, name in concepts.items() if _HAN_RUN.match(units[0])}
+    return frozenset(chinese & {n for units, n in concepts.items() if not _HAN_RUN.match(units[0])})
 
 
 def _units(folded: str) -> Iterator[str]:

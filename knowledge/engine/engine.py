@@ -7,7 +7,7 @@ from typing import Final, Self
 from knowledge.engine.analysis import Analyzer, detect_locale
 from knowledge.engine.model import Bands, Candidate, Decision, Document, Kind
 
-VERSION: Final = "e1"
+VERSION: Final = "e2"
 MOST_SUGGESTED: Final = 3
 THIRD_AT: Final = 0.1
 
@@ -96,6 +96,7 @@ def _features(ranked: Sequence[Candidate]) -> Mapping[str, float]:
         "bm25": why.bm25,
         "coverage": why.coverage,
         "unknown": why.unknown,
+        "aside": float(why.aside),
         "margin": why.margin,
     }
 

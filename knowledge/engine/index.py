@@ -22,20 +22,23 @@ GRAM_SHARE: Final = 0.5
 OTHER_LANGUAGE: Final = 0.95
 NEAREST: Final = 4
 BODY_SHARE: Final = 0.4
+MAIN_SUBJECT: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """The measures of every entry for one query: arrays over `Index.ids`, each 0 to 1.
 
-    `unknown` is the share of the query's weight in words that no entry uses; `nearest` the number
-    of the row that came closest.
+    `unknown` is the share of the query's weight in words that no entry uses; `aside` whether it
+    names a subject that no entry is about, and none that many are about; `nearest` the number of
+    the row that came closest.
     """
 
     cosine: Floats
     bm25: Floats
     coverage: Floats
     unknown: float
+    aside: bool
     nearest: Ints
 
 
@@ -196,6 +199,7 @@ class Index:
         self._grams = CosineIndex([row.analysis.grams for row in self.rows], grams)
         self._fields = Bm25Index([_field(rows) for rows in entries])
         self._vocabulary = Vocabulary(_all_words(documents, self.ids, analyzer), terms)
+        self._subjects = _subjects(documents, analyzer)
         self._chinese = np.array([row.chinese for row in self.rows])
         self._slots = _slots([len(rows) for rows in entries])
         self._texts = np.minimum((self._slots >= 0).sum(axis=1), NEAREST)
@@ -211,8 +215,13 @@ class Index:
             bm25=self._fields.scores(sorted(analysis.terms)),
             coverage=coverage,
             unknown=unknown,
+            aside=self._is_aside(analysis.subjects),
             nearest=self._nearest(cosine),
         )
+
+    def _is_aside(self, subjects: frozenset[str]) -> bool:
+        strange = any(subject not in self._subjects for subject in subjects)
+        return strange and all(self._subjects[s] < MAIN_SUBJECT for s in subjects)
 
     def _near(self, cosine: Floats) -> Floats:
         """The mean of an entry's nearest texts: one lucky text says less than several."""
@@ -271,6 +280,17 @@ def _all_words(documents: Sequence[Document], ids: list[str], analyzer: Analyzer
             for word in _with_aliases(analyzer.analyse(sentence)):
                 own.setdefault(word, BODY_SHARE)
     return [words[entry_id] for entry_id in ids]
+
+
+def _subjects(documents: Sequence[Document], analyzer: Analyzer) -> Counter[str]:
+    """How many entries are about what: they name it in a question or a tag, not in passing."""
+    naming = {
+        (document.entry_id, subject)
+        for document in documents
+        for text in (*document.texts[:1], *document.tags)
+        for subject in analyzer.analyse(text).subjects
+    }
+    return Counter(subject for _, subject in naming)
 
 
 def _with_aliases(analysis: Analysis) -> set[str]:

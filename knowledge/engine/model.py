@@ -14,7 +14,7 @@ SUGGEST_AT: Final = 0.35
 class Document:
     """What one entry says in one language.
 
-    `texts` are the question and its phrasings, `body` the answer (it only tells which words the
+    `texts` are the question, first, and its phrasings, `body` the answer (it only tells which words the
     knowledge base knows), `kin` the entries that a follow-up question may mean. An entry that is
     not `browsable` (small talk) may answer but is never offered as a suggestion.
     """
@@ -45,7 +45,8 @@ class Bands:
 class Why:
     """The evidence for one candidate: the nearest stored text and the measures, each 0 to 1.
 
-    `margin` is the lead over the best other entry and may be negative.
+    `aside` tells that the query names a subject of the field that no entry is about, and none that
+    many are about. `margin` is the lead over the best other entry and may be negative.
     """
 
     phrasing: str
@@ -54,6 +55,7 @@ class Why:
     bm25: float
     coverage: float
     unknown: float
+    aside: bool
     margin: float
 
 

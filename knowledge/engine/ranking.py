@@ -1,7 +1,7 @@
 """From measures to confidence, by hand-set weights.
 
-Chosen on paraphrases and off-topic questions. Every measure but `unknown` can only raise the
-confidence of an entry.
+Chosen on paraphrases and off-topic questions. Every measure but `unknown` and `aside` can only
+raise the confidence of an entry.
 """
 
 from typing import Final
@@ -22,6 +22,7 @@ MIDDLE: Final = 0.3
 LEAD_WEIGHT: Final = 0.2
 CLEAR_MARGIN: Final = 0.1
 UNKNOWN_WEIGHT: Final = 0.35
+ASIDE_WEIGHT: Final = 0.4
 
 
 class Ranking:
@@ -42,7 +43,7 @@ class Ranking:
         seen = self._index.measure(analysis, locale)
         strength = _strength(seen) + self._bonus(seen, kin)
         margin = _margin(strength)
-        confidence = _confidence(strength, margin, seen.unknown)
+        confidence = _confidence(strength, margin, seen)
         confidence[list(exact)] = BEST
         order = np.lexsort((np.arange(len(strength)), -strength, -confidence))[:k]
         return [
@@ -65,6 +66,7 @@ class Ranking:
             bm25=round(float(seen.bm25[at]), 4),
             coverage=round(float(seen.coverage[at]), 4),
             unknown=round(seen.unknown, 4),
+            aside=seen.aside,
             margin=round(margin, 4),
         )
         return Candidate(self._index.ids[at], round(confidence, 4), why)
@@ -84,8 +86,9 @@ def _margin(strength: Floats) -> Floats:
     return margin
 
 
-def _confidence(strength: Floats, margin: Floats, unknown: float) -> Floats:
+def _confidence(strength: Floats, margin: Floats, seen: Evidence) -> Floats:
     lead = np.tanh(margin / CLEAR_MARGIN)
-    raised = strength + LEAD_WEIGHT * lead - UNKNOWN_WEIGHT * unknown
+    foreign = UNKNOWN_WEIGHT * seen.unknown + ASIDE_WEIGHT * seen.aside
+    raised = strength + LEAD_WEIGHT * lead - foreign
     confidence: Floats = BEST / (1.0 + np.exp(-STEEPNESS * (raised - MIDDLE)))
     return np.where(strength > 0.0, confidence, 0.0)
