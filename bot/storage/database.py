@@ -50,7 +50,7 @@ class Database:
         def opened(dbapi: Any, _: Any) -> None:
             dbapi.isolation_level = None  # we begin transactions ourselves, see below
             cursor = dbapi.cursor()
-            pragmas = ["journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=5000"]
+            pragmas = ["journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=30000"]
             for pragma in pragmas + ["query_only=ON"] * read_only:
                 cursor.execute(f"PRAGMA {pragma}")
             cursor.close()

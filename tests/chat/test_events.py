@@ -400,7 +400,7 @@ async def test_following_all_future_events_tells_of_a_new_one_and_reminds(chat: 
 async def test_the_overview_names_everything_and_stops_it(chat: Machine, clock: MovableClock) -> None:
     event = await announced(chat)
     visitor = await chat.visitor()
-    assert "There is no event ahead" in (await visitor.says("/reminders")).text
+    assert "No event reminders are set" in (await visitor.says("/reminders")).text
     await registered(visitor, event)
     overview = await visitor.says("/reminders")
     assert "IP for growth" in overview.text
@@ -411,7 +411,7 @@ async def test_the_overview_names_everything_and_stops_it(chat: Machine, clock: 
     assert "All future events: 3 days before" in everything.text
     assert "IP for growth" in everything.text
     stopped = await visitor.presses("Stop all of them")
-    assert "There is no event ahead" in stopped.text
+    assert "No event reminders are set" in stopped.text
     assert "Stop all of them" not in stopped.labels()
     before = await messages(visitor)
     clock.set(STARTS - timedelta(minutes=30))
@@ -442,7 +442,7 @@ async def test_reminders_belong_to_one_person(chat: Machine) -> None:
     await second.says(f"/start event_{event.id}")
     assert "✓ 1 hour before" not in (await second.presses("Remind me")).labels()
     await second.says("/reminders")
-    assert "There is no event ahead" in (await second.last()).text
+    assert "No event reminders are set" in (await second.last()).text
 
 
 # When things change

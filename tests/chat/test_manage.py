@@ -180,13 +180,14 @@ async def test_bad_places_links_and_seats_are_asked_for_again(chat: Machine) -> 
     assert "What else should people know" in (await admin.says("３０")).text
 
 
-async def test_a_command_in_the_middle_loses_nothing(chat: Machine) -> None:
+async def test_a_command_in_the_middle_leaves_the_form_and_says_so(chat: Machine) -> None:
     admin = await chat.staff("admin")
     await admin.says("/manage")
     await admin.presses("Announce an event")
     await admin.presses("Forum")
     await admin.says("/help")
-    assert "Simplified Chinese" in (await admin.says("IP for growth")).text
+    assert any("We leave what we were doing" in message.text for message in await admin.page())
+    assert "Simplified Chinese" not in (await admin.says("IP for growth")).text
 
 
 async def test_times_that_have_passed_where_they_apply_are_asked_again(chat: Machine, clock: MovableClock) -> None:
@@ -249,7 +250,7 @@ async def test_a_summary_confirms_only_what_it_shows(chat: Machine) -> None:
     await admin.says("5")
     leftover = await offered(admin, ConfirmEventChange(confirm_old.split(":")[1]))
     await admin.presses("old", leftover)
-    assert "That question is answered" in admin.toasts[-1]
+    assert "You have answered that already" in admin.toasts[-1]
     assert await chat.core.services.events.upcoming() == []
     await admin.presses("Announce it")
     assert (await the_event(chat)).capacity == 5
@@ -267,7 +268,7 @@ async def test_announcing_twice_announces_once(chat: Machine) -> None:
     admin = await chat.staff("admin")
     await announced(chat)
     await filled_in(admin)
-    assert "It was so already" in (await admin.presses("Announce it")).text
+    assert "Nothing changed, so nobody is notified" in (await admin.presses("Announce it")).text
     await the_event(chat)
 
 
