@@ -24,7 +24,7 @@ from handlers.services import Core
 from knowledge.engine import Engine
 from run_bot import build, build_core
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which something awaited is taken not to happen."""
 
 

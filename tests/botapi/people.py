@@ -61,11 +61,11 @@ class Person:
         messages, _ = await self.server.changes(self.chat_id, 0)
         return messages
 
-    async def hears(self, text: str = "", seconds: float = 5) -> Json:
+    async def hears(self, text: str = "", seconds: float = 30) -> Json:
         """The newest message, once it is the bot's and has `text` in it."""
         return await self.sees(lambda shown: shown[-1]["from"] == "bot" and text in plain(shown[-1]), seconds)
 
-    async def sees(self, what: Callable[[list[Json]], bool], seconds: float = 5) -> Json:
+    async def sees(self, what: Callable[[list[Json]], bool], seconds: float = 30) -> Json:
         """The newest message, once the screen is as described; AssertionError with the screen if it never is."""
         with self.server.push.subscribe(self.chat_id) as events:
             try:

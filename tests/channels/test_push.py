@@ -24,7 +24,7 @@ async def test_a_waiting_page_wakes_up() -> None:
         waiting = asyncio.ensure_future(page.next())
         await asyncio.sleep(0)
         push.publish(1, Typing())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await waiting == Typing()
 
 

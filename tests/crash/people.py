@@ -22,7 +22,7 @@ class Person:
         self.name = name
         self._servers = itertools.cycle(servers)
         self._server = next(self._servers)
-        self._http = httpx.AsyncClient(timeout=10.0, limits=httpx.Limits(max_keepalive_connections=0))
+        self._http = httpx.AsyncClient(timeout=30.0, limits=httpx.Limits(max_keepalive_connections=0))
         self._keys = (f"{name}-{number}" for number in itertools.count(1))
 
     async def __aenter__(self) -> Self:

@@ -101,5 +101,5 @@ class Visitors:
         return [error for page in self._pages for error in page.errors]
 
 
-TIMEOUT = 15_000
+TIMEOUT = 45_000
 """Milliseconds: two shared cores under load are slow, and nothing here waits longer than it must."""

@@ -17,7 +17,7 @@ from tests.e2e.runner import CLOCK, DIE, DIE_SENDING, HOLD
 from tests.machine import until
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 class Server:

@@ -317,7 +317,7 @@ async def test_a_lease_that_ran_out_starts_nothing_even_if_nobody_took_it(world:
 
     world.wishes.checked = frozen
     await world.owe(await a_contact(world.db))
-    await asyncio.wait_for(world.sender.tick(), 5)
+    await asyncio.wait_for(world.sender.tick(), 30)
     assert world.channel.calls == []
     world.wishes.checked = None
     await world.sender.tick()
