@@ -4,7 +4,7 @@ PY := .venv/bin/python
 LOCK := requirements.txt
 STAMP := .venv/.locked-$(shell sha256sum $(LOCK) | cut -c1-16)
 .DELETE_ON_ERROR:
-.PHONY: run test lint soak bench lock texts
+.PHONY: run test lint soak lock texts
 
 run: $(STAMP)
 	@$(PY) run_bot.py migrate

@@ -1,1 +1,1 @@
-"""Figures of the docs, each from a command that anyone can run: `make bench`, or `python -m benchmarks.updates`."""
+"""Figures of the docs, each from a command that anyone can run, such as `python -m benchmarks.updates`."""
