@@ -1,5 +1,6 @@
 """Fixtures of the whole suite: every test that asks for `db` runs on SQLite and on PostgreSQL."""
 
+import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,13 @@ class MovableClock:
 
     def set(self, now: datetime) -> None:
         self._now = now
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests mean the defaults, whatever is set where they run."""
+    for name in [name for name in os.environ if name.startswith("CIPO_") and name != "CIPO_CHROMIUM"]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture
