@@ -27,7 +27,11 @@ async def main(address: str) -> None:
 
 async def visit(browser: Browser, address: str, locale: str, scheme: str, width: int, height: int) -> Page:
     context = await browser.new_context(
-        viewport={"width": width, "height": height}, locale=locale, color_scheme=scheme, device_scale_factor=2
+        viewport={"width": width, "height": height},
+        locale=locale,
+        color_scheme=scheme,
+        device_scale_factor=2,
+        bypass_csp=True,
     )
     page = await context.new_page()
     await page.goto(address)
