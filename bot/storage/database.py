@@ -37,13 +37,18 @@ class Database:
             self.reader = self._sqlite_engine("BEGIN", size=4, read_only=True)
         else:
             self.writer = self.reader = create_async_engine(
-                self.url, pool_size=10, max_overflow=10, pool_pre_ping=True, hide_parameters=True
+                self.url, pool_size=10, max_overflow=10, pool_timeout=90, pool_pre_ping=True, hide_parameters=True
             )
 
     def _sqlite_engine(self, begin: str, size: int, read_only: bool = False) -> AsyncEngine:
         # parameters hold what people typed, and errors end up in logs
         engine = create_async_engine(
-            self.url, poolclass=AsyncAdaptedQueuePool, pool_size=size, max_overflow=0, hide_parameters=True
+            self.url,
+            poolclass=AsyncAdaptedQueuePool,
+            pool_size=size,
+            max_overflow=0,
+            pool_timeout=90,
+            hide_parameters=True,
         )
 
         @event.listens_for(engine.sync_engine, "connect")
