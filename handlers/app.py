@@ -102,7 +102,6 @@ class App:
         return [
             Tick("inbox", core.inbox.tick, seconds=1),
             Tick("web chat", lambda: self.push.poll(core.db), seconds=1),
-            Tick("outbox", self.sender.reap, seconds=10),
             Tick("holds", core.services.appointments.sweep, seconds=30),
             Tick("zones", lambda: core.services.events.rederive(core.clock.now()), cron="17 3 * * *"),
             Tick("old updates", core.inbox.forget_old, cron="47 3 * * *"),

@@ -19,7 +19,8 @@ from bot.storage import Database, Tx
 
 log = structlog.get_logger(__name__)
 
-POLL_SECONDS = 25
+POLL_SECONDS = 10
+"""Less than the lease of the poller, which is renewed before each request."""
 LONGEST_PAUSE = 60.0
 
 
