@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.storage import Database
+from tests.e2e.nursery import Nursery
 from tests.postgres import Postgres
 from tests.schema import create_schema
 
@@ -64,6 +65,13 @@ def postgres_template(postgres: Postgres) -> str:
     _administer(postgres, "CREATE DATABASE template_cipo")
     create_schema(postgres.url("template_cipo"))
     return "template_cipo"
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Where servers that run as processes of their own are started."""
+    with Nursery() as started:
+        yield started
 
 
 _databases = count()

@@ -175,7 +175,8 @@ async def test_any_expert_is_fair_under_load(house: House, second: Appointments)
     services = (house.appointments, second)
 
     async def attempt(number: int) -> Any:
-        start = TEN + (number % 6) * HOUR
+        # each asks for another time: whoever has the fewest appointments is free then, in whatever order they come
+        start = TEN + (number // 6) * DAY + (number % 6) * HOUR
         return await house.try_hold(contacts[number], None, start, service=services[number % 2])
 
     answers = await asyncio.gather(*map(attempt, range(len(contacts))))
