@@ -1,4 +1,5 @@
-"""The curated entries: read from YAML, checked while reading, given out by id, category and day.
+"""The curated entries: read from YAML or from what the database holds, checked while reading, given out by id,
+category and day.
 
 A fault is one `LibraryError` that names file, line and entry and says what to write instead.
 Traditional Chinese is written by hand where it matters and rendered otherwise: terms of the
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from knowledge.engine.model import Document
-from knowledge.reading import LibraryError, Raw, Step, read_folder
+from knowledge.reading import LibraryError, Raw, Step, Stored, read_folder
 
 __all__ = [
     "Category",
@@ -25,7 +26,9 @@ __all__ = [
     "Library",
     "LibraryError",
     "Source",
+    "in_order",
     "load",
+    "written",
 ]
 
 SHIPPED: Final = Path(__file__).parent / "entries"
@@ -33,6 +36,10 @@ LOCALES: Final = ("en", "zh-Hans", "zh-Hant")
 WRITTEN: Final = ("en", "zh-Hans")
 BASES: Final = ("sourced", "operator", "editorial")
 SMALL_TALK: Final = "smalltalk"
+DAYS: Final = ("as_of", "review_by", "valid_from", "valid_to")
+
+Written = Mapping[str, Any]
+"""An entry as JSON holds it: the form of the YAML, days as text, and its category."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +245,50 @@ def parse(raw: Raw, glossary: Glossary) -> Entry:
         tags=form.texts("tags"),
         texts=Texts(form.languages(), glossary),
     )
+
+
+def written(entry: Entry) -> dict[str, Any]:
+    """The entry as JSON holds it, every field in the order of the YAML form: what `stored` reads back."""
+    by_hand = entry.texts.by_hand if isinstance(entry.texts, Texts) else frozenset(entry.texts)
+    return {
+        "category": entry.category,
+        "id": entry.id,
+        "basis": entry.basis,
+        "jurisdictions": list(entry.jurisdictions),
+        **{name: _as_text(getattr(entry, name)) for name in DAYS},
+        "sources": [{"name": source.name, "url": source.url} for source in entry.sources],
+        "related": list(entry.related),
+        "tags": list(entry.tags),
+        **{locale: _written_text(entry.texts[locale]) if locale in by_hand else None for locale in LOCALES},
+    }
+
+
+def stored(value: Written) -> Raw:
+    """What `written` gave, for `parse` and the checks; its place in complaints is the entry."""
+    raw = {name: part for name, part in value.items() if name != "category"}
+    for name in DAYS:
+        if isinstance(raw.get(name), str):
+            raw[name] = date.fromisoformat(raw[name])
+    return Raw(Stored(str(value.get("id"))), str(value.get("category")), raw)
+
+
+def in_order(entries: Iterable[Entry]) -> list[Entry]:
+    """By category and number, as the files are written; versions of an entry by the day they begin."""
+    places = {category.id: place for place, category in enumerate(CATEGORIES)}
+
+    def place(entry: Entry) -> tuple[Any, ...]:
+        numbered = [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", entry.id)]
+        return places.get(entry.category, len(places)), numbered, entry.valid_from or date.min
+
+    return sorted(entries, key=place)
+
+
+def _as_text(day: date | None) -> str | None:
+    return day.isoformat() if day else None
+
+
+def _written_text(text: EntryText) -> dict[str, Any]:
+    return {"question": text.question, "phrasings": list(text.phrasings), "answer": text.answer_markdown}
 
 
 class _Form:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import yaml
 
@@ -19,24 +19,51 @@ class LibraryError(OperatorError):
     """The knowledge base cannot be read; the message is one line for the person who wrote it."""
 
 
+class Origin(Protocol):
+    """Where an entry was written."""
+
+    def place(self, path: tuple[Step, ...]) -> str:
+        """Where the value at the path stands, or the nearest thing around it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
-class Raw:
-    """One entry as written. `category` is the name of its file."""
+class InFile:
+    """Lines of a text file."""
 
     file: str
+    lines: Mapping[tuple[Step, ...], int]
+
+    def place(self, path: tuple[Step, ...]) -> str:
+        while path not in self.lines:
+            path = path[:-1]
+        return f"{self.file}:{self.lines[path]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An entry of the database, which has no lines."""
+
+    entry_id: str
+
+    def place(self, path: tuple[Step, ...]) -> str:
+        return self.entry_id
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """One entry as written. In the folder of entries, `category` is the name of its file."""
+
+    origin: Origin
     category: str
     value: Mapping[str, Any]
-    lines: Mapping[tuple[Step, ...], int]
 
     @property
     def id(self) -> str:
         return str(self.value.get("id", "entry without id"))
 
     def place(self, *path: Step) -> str:
-        """`file:line` of the value at the path, or of the nearest thing around it."""
-        while path not in self.lines:
-            path = path[:-1]
-        return f"{self.file}:{self.lines[path]}"
+        return self.origin.place(path)
 
     def error(self, message: str, *path: Step) -> LibraryError:
         return LibraryError(f"{self.place(*path)}: {self.id}: {message}")
@@ -95,7 +122,7 @@ def _entries(node: yaml.Node, loader: Any, name: str, category: str) -> Iterator
         if not isinstance(value, dict):
             msg = f"{name}:{_line(item)}: must be a mapping that starts with 'id: ...'"
             raise LibraryError(msg)
-        yield Raw(name, category, value, lines)
+        yield Raw(InFile(name, lines), category, value)
 
 
 def _line(node: yaml.Node) -> int:
