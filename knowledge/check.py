@@ -200,7 +200,7 @@ def _text_faults(raw: Raw, entry: Entry, locale: str) -> Iterator[Finding]:
         yield _error(raw, fault, locale, "answer", locale=locale, **values)
 
 
-_Fault = tuple[str, dict[str, object]]
+_Fault = tuple[str, Mapping[str, object]]
 
 
 def _answer_faults(markdown: str) -> Iterator[_Fault]:

@@ -9,6 +9,7 @@ glossary first, the rest by OpenCC.
 import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -267,9 +268,15 @@ def stored(value: Written) -> Raw:
     """What `written` gave, for `parse` and the checks; its place in complaints is the entry."""
     raw = {name: part for name, part in value.items() if name != "category"}
     for name in DAYS:
-        if isinstance(raw.get(name), str):
-            raw[name] = date.fromisoformat(raw[name])
+        with suppress(ValueError):  # which the checks complain of
+            raw[name] = date.fromisoformat(raw[name]) if isinstance(raw.get(name), str) else raw.get(name)
     return Raw(Stored(str(value.get("id"))), str(value.get("category")), raw)
+
+
+def to_simplified(text: str) -> str:
+    import opencc  # needed only where a person adds a text
+
+    return str(opencc.OpenCC("t2s").convert(text))
 
 
 def in_order(entries: Iterable[Entry]) -> list[Entry]:
