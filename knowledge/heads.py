@@ -62,7 +62,8 @@ async def fit_beside(documents: Sequence[Document], synonyms: Sequence[Sequence[
             process.kill()
             await process.wait()
     if process.returncode:
-        raise FittingError(f"exit code {process.returncode}: {complaints.decode(errors='replace')[-500:].strip()}")
+        reason = complaints.decode(errors="replace").strip().rpartition("\n")[2]
+        raise FittingError(f"exit code {process.returncode}: {reason[:300]}")
     return head
 
 

@@ -35,7 +35,7 @@ LOOK_SECONDS = 0.3
 class View:
     """The entries as published at a version, and the engine for those that hold on the day. Never changed.
 
-    `key` stands for what the engine was made from.
+    `key` stands for what the engine was made from; `fitted` tells that its head was fitted on just that.
     """
 
     version: int
@@ -43,6 +43,7 @@ class View:
     library: Library
     engine: Engine
     key: str
+    fitted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,6 @@ class Live:
         self._glossary: Glossary | None = None
         self._parsed: dict[int, tuple[Entry, ...]] = {}
         self._head: Head | None = None
-        self._head_key: str | None = None
         self._fitting: asyncio.Task[None] | None = None
 
     @property
@@ -103,7 +103,7 @@ class Live:
     async def use(self, view: View) -> None:
         """Answer from this view, whose engine is taken to be whole, until the database says otherwise."""
         async with self._looking:
-            self._view, self._head_key = view, view.key
+            self._view = replace(view, fitted=True)
             self._ready.set()
 
     # Entries and days
@@ -136,8 +136,8 @@ class Live:
             base, version = known.library, known.version
         key = content_key(base.documents(day), base.synonyms())
         if known is not None and key == known.key:
-            return View(version, day, base, known.engine, key)
-        return View(version, day, base, self._engine(base, day, self._head, known), key)
+            return replace(known, version=version, day=day, library=base)
+        return View(version, day, base, self._engine(base, day, self._head, known), key, fitted=False)
 
     def _library(self, published: _Published) -> Library:
         assert self._glossary is not None
@@ -165,13 +165,13 @@ class Live:
         """Answer with the head of this very content once it is stored; see that somebody fits it."""
         view = self._view
         assert view is not None
-        if self._head_key == view.key or (self._fitting is not None and not self._fitting.done()):
+        if view.fitted or (self._fitting is not None and not self._fitting.done()):
             return
         head = await self._heads.load(view.key)
         if head is not None:
             engine = await asyncio.to_thread(self._engine, view.library, view.day, head, view)
-            self._head, self._head_key = head, view.key
-            self._take(replace(view, engine=engine))
+            self._head = head
+            self._take(replace(view, engine=engine, fitted=True))
         elif await self._heads.may_fit(view.key):
             fitting = self._heads.fit(view.key, view.library.documents(view.day), view.library.synonyms())
             self._fitting = self._background.start(fitting, "fitting")

@@ -142,7 +142,7 @@ def test_the_shipped_knowledge_is_without_fault(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out.splitlines()[-1].startswith("0 errors")
 
 
-def test_a_broken_entry_stops_the_start_with_its_place(
+def test_a_broken_entry_stops_the_migration_with_its_place(
     installation: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from knowledge import library
@@ -151,6 +151,6 @@ def test_a_broken_entry_stops_the_start_with_its_place(
     folder.mkdir()
     (folder / "cipo.yaml").write_text("- id: cipo-01\n  basis: hearsay\n")
     load = library.load
-    monkeypatch.setattr(library, "load", lambda: load(folder))
-    assert run_bot.main(["serve"]) == 1
+    monkeypatch.setattr(library, "load", lambda _: load(folder))
+    assert run_bot.main(["migrate"]) == 1
     assert re.match(r"\S*cipo\.yaml:\d+: cipo-01: basis is 'hearsay'", capsys.readouterr().err)

@@ -76,6 +76,8 @@ async def bring_up_to_date(core: Core, options: argparse.Namespace) -> int:
 
 def _merged_lines(merged: Merged) -> Iterator[str]:
     yield f"shipped entries: {len(merged.published)} taken over, {len(merged.retired)} retired"
+    if merged.combined:
+        yield f"put together with your edits: {', '.join(merged.combined)}"
     if merged.conflicts:
         yield f"edited here and changed in the shipped files as well: {', '.join(merged.conflicts)}"
         yield "your texts stay; decide with /knowledge in the chat, or see: python run_bot.py knowledge conflicts"

@@ -101,7 +101,12 @@ async def test_a_text_with_an_error_is_refused_with_the_finding(house: Replica) 
 
 async def test_what_does_not_fit_the_form_becomes_no_draft(house: Replica) -> None:
     [version] = await house.content("cipo-01")
-    for broken in ({**version, "as_of": "soon"}, {**version, "en": None}, {**version, "id": "cipo-02"}, {"id": "cipo-01"}):
+    for broken in (
+        {**version, "as_of": "soon"},
+        {**version, "en": None},
+        {**version, "id": "cipo-02"},
+        {"id": "cipo-01"},
+    ):
         outcome = await house.curation.draft(None, "cipo-01", [broken])
         assert isinstance(outcome, Refused), broken
         assert outcome.findings
