@@ -129,6 +129,24 @@ def form_faults(raw: Raw) -> Iterator[Finding]:
         else:
             yield _error(raw, "{reason}", reason=reason)
 
+    for path, text in _texts_in(raw.value, ()):
+        if _UNSEEN.search(text):
+            yield _error(raw, N_("{field} holds a character that cannot be shown"), *path, field=_dotted(path))
+
+
+_UNSEEN: Final = re.compile(r"[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def _texts_in(value: Any, path: tuple[Step, ...]) -> Iterator[tuple[tuple[Step, ...], str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _texts_in(item, (*path, str(key)))
+    elif isinstance(value, list):
+        for at, item in enumerate(value):
+            yield from _texts_in(item, (*path, at))
+
 
 @cache
 def _schema() -> Draft202012Validator:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from itertools import chain
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ from bot.storage import Database, Tx
 from knowledge.changes import Change, Content, differences, merge
 from knowledge.check import Finding, check_entries, form_faults
 from knowledge.engine import Case, Decision, Engine
-from knowledge.library import Glossary, Library, in_order, parse, stored, to_simplified, written
+from knowledge.library import Glossary, Library, Written, in_order, parse, stored, to_simplified, written
 from knowledge.live import Live
 from knowledge.models import EntryRevision
 from knowledge.reading import Raw
@@ -117,6 +117,27 @@ class Preview:
         return _errors(self.findings)
 
 
+Fate = Literal["added", "changed", "unchanged", "retired"]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What would become of one entry."""
+
+    entry_id: str
+    fate: Fate
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What taking in a file would do; with errors nothing may be taken in, and the effect is not measured."""
+
+    entries: tuple[Planned, ...]
+    texts: Mapping[str, Content]
+    preview: Preview
+
+
 class Curation:
     """`actor` is the contact who acts; None is the command line. `tell` says that something was published.
 
@@ -189,18 +210,41 @@ class Curation:
         """What would change if the texts of these revisions, of different entries, were published now."""
         async with self._db.read() as tx:
             rows = [await revision(tx, number) for number in numbers]
-        if not all(rows):
+            whole = await published_contents(tx)
+        texts = {row.entry_id: row.content for row in rows if row is not None}
+        if len(texts) != len(numbers):
             return None
-        return await self.preview_contents({row.entry_id: row.content for row in rows if row})
+        return await self._preview(whole, texts, _raws(texts))
 
-    async def preview_contents(self, texts: Mapping[str, Content]) -> Preview:
-        """The same for texts of entries that are not written down yet."""
-        view = await self._live.view()
+    async def plan(self, raws: Sequence[Raw], is_whole: bool = False) -> Plan:
+        """What would change if these entries of a file were published; `is_whole` retires those it does not hold.
+
+        Findings name places in the file.
+        """
+        faults = tuple(chain.from_iterable(form_faults(raw) for raw in raws))
+        if faults:
+            return Plan((), {}, Preview(faults, _NO_EFFECT))
         async with self._db.read() as tx:
-            whole = {**await published_contents(tx), **texts}
-        findings, library = await asyncio.to_thread(_examined, whole, texts, view.library.glossary, view.day)
-        if _errors(findings):
-            return Preview(findings, effect((), (), ()))
+            whole = await published_contents(tx)
+        read: dict[str, list[Written]] = {}
+        for raw in raws:
+            read.setdefault(raw.id, []).append(written(parse(raw, Glossary())))
+        gone = {entry_id: () for entry_id, content in whole.items() if is_whole and content and entry_id not in read}
+        planned = [_planned(entry_id, whole.get(entry_id, ()), text) for entry_id, text in {**read, **gone}.items()]
+        fates = {one.entry_id: one.fate for one in planned}
+        texts = {entry_id: text for entry_id, text in {**read, **gone}.items() if fates[entry_id] != "unchanged"}
+        preview = await self._preview(whole, texts, [raw for raw in raws if raw.id in texts])
+        return Plan(tuple(planned), texts, preview)
+
+    async def _preview(self, whole: Mapping[str, Content], texts: Mapping[str, Content], raws: list[Raw]) -> Preview:
+        """`raws` are the new texts, with the places that findings are to name."""
+        view = await self._live.view()
+        kept = _raws({entry_id: content for entry_id, content in whole.items() if entry_id not in texts})
+        findings, library = await asyncio.to_thread(
+            _examined, [*kept, *raws], texts, view.library.glossary, self._live.today()
+        )
+        if library is None:
+            return Preview(findings, _NO_EFFECT)
         after = await asyncio.to_thread(ask, await self._live.engine_for(library), self._questions())
         return Preview(findings, effect(self._questions(), await self._decisions(view.engine), after))
 
@@ -413,6 +457,9 @@ class Curation:
         return row
 
 
+_NO_EFFECT = effect((), (), ())
+
+
 def _refusal(drafts: Sequence[Row[Any]], live: Mapping[str, int]) -> Published | Stale | Gone | None:
     """Why these cannot be published, or that they are; None for drafts of what is published now."""
     if all(row.state == "published" for row in drafts):
@@ -483,17 +530,23 @@ def _raws(whole: Mapping[str, Content]) -> list[Raw]:
 
 
 def _findings(
-    whole: Mapping[str, Content], about: Collection[str], glossary: Glossary, day: Any
+    whole: Mapping[str, Content], about: Collection[str], glossary: Glossary, day: date
 ) -> tuple[Finding, ...]:
     return tuple(check_entries(_raws(whole), glossary, day, about))
 
 
 def _examined(
-    whole: Mapping[str, Content], about: Collection[str], glossary: Glossary, day: Any
-) -> tuple[tuple[Finding, ...], Library]:
+    raws: Sequence[Raw], about: Collection[str], glossary: Glossary, day: date
+) -> tuple[tuple[Finding, ...], Library | None]:
     """The findings about some entries, and the library that all of them make, if there is no error."""
-    raws = _raws(whole)
     findings = tuple(check_entries(raws, glossary, day, about))
     if _errors(findings):
-        return findings, Library((), glossary)
+        return findings, None
     return findings, Library(in_order(parse(raw, glossary) for raw in raws), glossary)
+
+
+def _planned(entry_id: str, before: Content, after: Content) -> Planned:
+    changes = tuple(differences(before, after))
+    if digest(before) == digest(after):
+        return Planned(entry_id, "unchanged", ())
+    return Planned(entry_id, "added" if not before else "changed" if after else "retired", changes)

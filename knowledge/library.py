@@ -233,7 +233,7 @@ def parse(raw: Raw, glossary: Glossary) -> Entry:
     """One entry as written, or a `LibraryError` that says what is wrong with it."""
     form = _Form(raw)
     return Entry(
-        id=form.text("id", hint="id: <category>-01"),
+        id=form.line("id", hint="id: <category>-01"),
         category=raw.category,
         basis=form.choice("basis", BASES),
         jurisdictions=form.texts("jurisdictions"),
@@ -313,16 +313,20 @@ class _Form:
             raise self._raw.error(f"{_dotted(path)} is missing; add '{add}'", *path)
         if not isinstance(value, str) or not value.strip():
             raise self._raw.error(f"{_dotted(path)} must be a text; put it in quotes", *path)
-        return value.strip()
+        return value.strip().replace("\r\n", "\n").replace("\r", "\n")
+
+    def line(self, *path: Step, hint: str | None = None) -> str:
+        """A text of one line, each gap in it one space."""
+        return " ".join(self.text(*path, hint=hint).split())
 
     def texts(self, *path: Step) -> tuple[str, ...]:
         value = self._at(path) or []
         if not isinstance(value, list):
             raise self._raw.error(f"{_dotted(path)} must be a list, like [one, two]", *path)
-        return tuple(self.text(*path, at) for at in range(len(value)))
+        return tuple(dict.fromkeys(self.line(*path, at) for at in range(len(value))))
 
     def choice(self, name: str, allowed: Sequence[str]) -> str:
-        value = self.text(name, hint=f"{name}: {allowed[0]}")
+        value = self.line(name, hint=f"{name}: {allowed[0]}")
         if value not in allowed:
             raise self._raw.error(f"{name} is {value!r}; use one of {', '.join(allowed)}", name)
         return value
@@ -356,12 +360,12 @@ class _Form:
             parts = "question, phrasings and answer"
             raise self._raw.error(f"{locale} is missing; add '{locale}:' with {parts}", locale)
         phrasings = self.texts(locale, "phrasings")
-        return EntryText(self.text(locale, "question"), phrasings, self.text(locale, "answer"))
+        return EntryText(self.line(locale, "question"), phrasings, self.text(locale, "answer"))
 
     def _source(self, at: int) -> Source:
         url = self._at(("sources", at, "url"))
-        link = None if url is None else self.text("sources", at, "url")
-        return Source(self.text("sources", at, "name"), link)
+        link = None if url is None else self.line("sources", at, "url")
+        return Source(self.line("sources", at, "name"), link)
 
     def _at(self, path: tuple[Step, ...]) -> Any:
         value: Any = self._raw.value

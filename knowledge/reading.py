@@ -10,6 +10,7 @@ import yaml
 from bot.settings import OperatorError
 
 MAX_BYTES: Final = 2_000_000
+DEEPEST: Final = 20
 
 Step = str | int
 Lines = dict[tuple[Step, ...], int]
@@ -85,8 +86,9 @@ def read_file(file: Path) -> list[Raw]:
 
 def read_text(text: str, name: str, category: str) -> Iterator[Raw]:
     """The entries of a YAML text; `name` stands for the file in errors."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    loader = _Loader(text)
     try:
+        _refuse_deep(text, name)
         node = loader.get_single_node()
         if node is not None:
             yield from _entries(node, loader, name, category)
@@ -98,6 +100,18 @@ def read_text(text: str, name: str, category: str) -> Iterator[Raw]:
         raise LibraryError(f"{name}:1: not valid YAML: {reason}") from fault
     finally:
         loader.dispose()
+
+
+_Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _refuse_deep(text: str, name: str) -> None:
+    """Before anything is composed: libyaml's composer takes the process down with it where nesting is very deep."""
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise LibraryError(f"{name}:{event.start_mark.line + 1}: not valid YAML: nested too deeply")
 
 
 def _text_of(file: Path, name: str) -> str:
