@@ -143,7 +143,7 @@ def _decoded(data: bytes, name: str, where: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        line = len(data[: error.start].split(b"\n"))
         raise _fault(f"{name}:{line}", "not UTF-8 at byte {at}; save the file as UTF-8", at=error.start) from error
 
 

@@ -176,6 +176,20 @@ class Live:
             fitting = self._heads.fit(view.key, view.library.documents(view.day), view.library.synonyms())
             self._fitting = self._background.start(fitting, "fitting")
 
+    async def whole_view(self) -> View:
+        """The view with the head of its very content: stored, or fitted here and now, which takes long."""
+        async with self._looking:
+            await self._follow()
+            view = self._view
+            assert view is not None
+            if not view.fitted:
+                documents, synonyms = view.library.documents(view.day), view.library.synonyms()
+                head = await self._heads.load(view.key) or await asyncio.to_thread(port.fit_head, documents, synonyms)
+                engine = await asyncio.to_thread(self._engine, view.library, view.day, head, view)
+                self._head = head
+                self._take(replace(view, engine=engine, fitted=True))
+        return await self.view()
+
     async def engine_for(self, base: Library) -> Engine:
         """An engine for other entries than those published, as it would answer before a head of its own is fitted."""
         view = await self.view()

@@ -111,7 +111,8 @@ def _refuse_deep(text: str, name: str) -> None:
     for event in yaml.parse(text, _Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
-            raise LibraryError(f"{name}:{event.start_mark.line + 1}: not valid YAML: nested too deeply")
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise LibraryError(f"{name}:{line}: not valid YAML: nested too deeply")
 
 
 def _text_of(file: Path, name: str) -> str:
