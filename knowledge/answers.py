@@ -143,6 +143,11 @@ class Answers:
         async with self._db.read() as tx:
             return (await tx.execute(select(AskedQuestion.text).where(mine))).scalar_one_or_none()
 
+    async def count(self) -> int:
+        """How many entries there are, small talk included."""
+        view = await self._live.view()
+        return len(view.library.valid(view.day))
+
     async def categories(self) -> list[Category]:
         view = await self._live.view()
         return view.library.categories(view.day)
