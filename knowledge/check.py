@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -9,6 +10,7 @@ from functools import cache, lru_cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Final, Literal
+from zlib import crc32
 
 from jinja2 import TemplateError, meta, nodes
 from jinja2.sandbox import SandboxedEnvironment
@@ -17,8 +19,18 @@ from jsonschema import Draft202012Validator
 from bot.settings import OperatorFacts
 from bot.texts import N_
 from bot.texts.markdown import plain, to_html
-from knowledge.engine.analysis import Analyzer
-from knowledge.library import CATEGORIES, LOCALES, SMALL_TALK, WRITTEN, Entry, Glossary, load_glossary_beside, parse
+from knowledge.engine.analysis import Analyzer, fold, other_script
+from knowledge.library import (
+    CATEGORIES,
+    LOCALES,
+    SMALL_TALK,
+    WRITTEN,
+    Entry,
+    Glossary,
+    Term,
+    load_glossary_beside,
+    parse,
+)
 from knowledge.reading import LibraryError, Raw, Step, read_file
 
 Level = Literal["error", "warning"]
@@ -84,9 +96,12 @@ def check_entries(
             found.append(_Found(raw, parse(raw, glossary)))
     known = {one.entry.id for one in found}
     concerned = [one for one in found if about is None or one.entry.id in about]
+    avoided = glossary.avoided()
     for one in concerned:
         findings += _entry_faults(one, known, on)
+        findings += _wording(one, avoided)
     findings += _twins(found, about)
+    findings += _echoes(found, about)
     findings += _overlaps(concerned)
     return findings
 
@@ -226,7 +241,7 @@ def _answer_faults(markdown: str) -> Iterator[_Fault]:
     yield from faults
     if faults:
         return
-    for facts in (_NoFacts(), _AllFacts()):
+    for facts in (_NoFacts(), _AllFacts()) if "{" in markdown else (_NoFacts(),):
         shown = plain(to_html(_environment().from_string(markdown).render(operator=facts)))
         leftover = _LEFTOVER.search(shown)
         if leftover:
@@ -320,6 +335,61 @@ def _questions(raw: Raw) -> Iterator[tuple[str, tuple[Step, ...], str]]:
             yield locale, (locale, "question"), text["question"]
         for at, phrasing in enumerate(text.get("phrasings") or ()):
             yield locale, (locale, "phrasings", at), str(phrasing)
+
+
+def _wording(one: _Found, avoided: Mapping[str, Term]) -> Iterator[Finding]:
+    """Words that the glossary avoids, and characters of the other script, in what is said; people may ask with both."""
+    for locale in LOCALES:
+        if not one.raw.value.get(locale):
+            continue
+        text = one.entry.texts[locale]
+        for field_name, value in (("question", text.question), ("answer", text.answer_markdown)):
+            for word in sorted(word for word in avoided if word in value):
+                told = {"field": f"{locale}.{field_name}", "word": word, "term": _as_said(avoided[word], locale)}
+                yield _error(
+                    one.raw, N_("{field} says '{word}'; the glossary says '{term}'"), locale, field_name, **told
+                )
+            if strange := other_script(value, locale):
+                told = {"field": f"{locale}.{field_name}", "characters": strange}
+                foreign = N_("{field} holds characters of the other script: {characters}")
+                yield _error(one.raw, foreign, locale, field_name, **told)
+
+
+def _as_said(term: Term, locale: str) -> str:
+    return {"en": term.english, "zh-Hans": term.simplified, "zh-Hant": term.traditional}[locale]
+
+
+SHINGLE: Final = 6
+ECHO: Final = 0.5
+"""The share of common shingles from which two answers say nearly the same."""
+
+
+def _echoes(found: Sequence[_Found], about: Collection[str] | None) -> Iterator[Finding]:
+    """Two entries with nearly the same answer: they should be one, or say what sets them apart."""
+    for locale in WRITTEN:
+        users: dict[str, list[int]] = {}
+        shingles = [_shingles(one.entry.texts[locale].answer_markdown) for one in found]
+        for number, own in enumerate(shingles):
+            common = Counter(other for shingle in own for other in users.get(shingle, ()))
+            for other, shared in sorted(common.items()):
+                one, earlier = found[number], found[other]
+                if one.entry.id == earlier.entry.id or shared < ECHO * len(own | shingles[other]):
+                    continue
+                if about is None or one.entry.id in about or earlier.entry.id in about:
+                    told = {"locale": locale, "other": earlier.entry.id}
+                    yield _error(
+                        one.raw, N_("{locale}.answer says nearly the same as {other}"), locale, "answer", **told
+                    )
+            for shingle in own:
+                users.setdefault(shingle, []).append(number)
+
+
+@lru_cache(maxsize=2**12)
+def _shingles(text: str) -> frozenset[str]:
+    """One in four of a text's runs of characters, the same ones in every text: they tell as much as all."""
+    letters = "".join(fold(text).split())
+    runs = {letters[at : at + SHINGLE] for at in range(len(letters) - SHINGLE + 1)}
+    return frozenset(run for run in runs if crc32(run.encode()) % 4 == 0)
 
 
 def _overlaps(found: Iterable[_Found]) -> Iterator[Finding]:

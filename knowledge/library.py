@@ -96,13 +96,17 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One row of the glossary; only `render` rows write Traditional Chinese."""
+    """One row of the glossary; only `render` rows write Traditional Chinese.
+
+    `synonyms` are understood when they are asked with; of them, what stands in `avoid` is not to be said.
+    """
 
     english: str
     simplified: str
     traditional: str
     render: bool
     synonyms: tuple[str, ...]
+    avoid: tuple[str, ...] = ()
 
 
 class Glossary:
@@ -116,10 +120,15 @@ class Glossary:
         """Groups of words, in all languages, that mean the same: for the engine."""
         return [tuple(dict.fromkeys(_spellings(term))) for term in self.terms]
 
+    def avoided(self) -> dict[str, Term]:
+        """What is not to be said, with the term to say instead."""
+        return {word: term for term in self.terms for word in term.avoid}
+
     def to_traditional(self, text: str) -> str:
-        """As Hong Kong writes it: the longest terms first, then everything else by OpenCC."""
+        """As Hong Kong writes it: the longest terms first, then everything else by OpenCC, and its quotation marks."""
         pieces = self._terms.split(text) if self._written else [text]
-        return "".join(self._written.get(piece) or self._converted(piece) for piece in pieces)
+        written = "".join(self._written.get(piece) or self._converted(piece) for piece in pieces)
+        return written.translate(_QUOTATION_MARKS)
 
     def _converted(self, text: str) -> str:
         return str(self._converter.convert(text)) if text else ""
@@ -134,6 +143,9 @@ class Glossary:
         import opencc  # needed only once a text is rendered
 
         return opencc.OpenCC("s2hk")
+
+
+_QUOTATION_MARKS: Final = str.maketrans("“”‘’", "「」『』")
 
 
 class Texts(Mapping[str, EntryText]):
@@ -219,7 +231,7 @@ def load_glossary_beside(folder: Path) -> Glossary:
 
 
 def load_glossary(file: Path) -> Glossary:
-    """Read the glossary: columns term_en, zh_hans, zh_hant_hk, render, synonyms (by `|`)."""
+    """Read the glossary: columns term_en, zh_hans, zh_hant_hk, render, synonyms and avoid (by `|`)."""
     with file.open(encoding="utf-8-sig", newline="") as lines:
         rows = csv.DictReader(lines)
         missing = {"term_en", "zh_hans", "zh_hant_hk"} - set(rows.fieldnames or ())
@@ -399,14 +411,18 @@ def _document(entry: Entry, locale: str) -> Document:
 
 def _term(row: Mapping[str, str | None]) -> Term:
     cells = {name: (value or "").strip() for name, value in row.items() if name}
-    synonyms = (part.strip() for part in cells.get("synonyms", "").split("|"))
     return Term(
         english=cells["term_en"],
         simplified=cells["zh_hans"],
         traditional=cells["zh_hant_hk"],
         render=cells.get("render", "").lower() == "yes",
-        synonyms=tuple(part for part in synonyms if part),
+        synonyms=_listed(cells.get("synonyms", "")),
+        avoid=_listed(cells.get("avoid", "")),
     )
+
+
+def _listed(cell: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in cell.split("|") if part.strip())
 
 
 def _can_render(term: Term) -> bool:

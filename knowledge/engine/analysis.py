@@ -18,6 +18,7 @@ HAN: Final = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 
 _HAN_RUN = re.compile(f"[{HAN}]+")
 _PIECE = re.compile(f"([{HAN}]+)|([^\\W_{HAN}]+(?:['’][^\\W_{HAN}]+)*)")
+_OWN_NAMES = re.compile("简体中文?|繁體中文?")
 _LETTERS = re.compile(r"[^\W_]+")
 _ENGLISH = re.compile(r"[a-z0-9]+")
 _ACRONYM = re.compile(r"[A-Z][A-Z0-9&-]{1,9}")
@@ -59,7 +60,7 @@ FUNCTION_WORDS: Final = frozenset(  # as running text, which is easier to read a
 )
 
 # Characters that both scripts write although OpenCC would change them one way.
-_SHARED = frozenset("后里台云干几准于采并余丑范复伙征占")
+_SHARED = frozenset("后里台云干几准于采并余丑范复伙征占群划")
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +274,17 @@ def _chinese_script(text: str, given: str | None) -> str:
     if lead:
         return "zh-Hant" if lead > 0 else "zh-Hans"
     return given if given in ("zh-Hans", "zh-Hant") else "zh-Hans"
+
+
+def other_script(text: str, locale: str) -> str:
+    """The characters of the text that only the other Chinese script has; none for a locale without a script.
+
+    Traditional is as Hong Kong writes it. The languages' own names are written as they write themselves.
+    """
+    traditional, simplified = _script_marks()
+    strange = {"zh-Hans": traditional, "zh-Hant": simplified}.get(locale, frozenset())
+    found = dict.fromkeys(c for c in _OWN_NAMES.sub("", text) if c in strange)
+    return "".join(c for c in found if locale != "zh-Hant" or _converter("s2hk").convert(c) != c)
 
 
 @cache

@@ -125,3 +125,31 @@ def test_a_broken_file_does_not_hide_the_faults_of_others(folder: Path) -> None:
 
 def test_a_folder_without_entries_is_an_error(tmp_path: Path) -> None:
     assert [f.level for f in check(tmp_path, TODAY)] == ["error"]
+
+
+def test_answers_do_not_say_what_the_glossary_avoids_but_people_may_ask_with_it(folder: Path) -> None:
+    head = "term_en,zh_hans,zh_hant_hk,note,render,synonyms,avoid"
+    (folder / "glossary.csv").write_text(f"{head}\nsoftware,软件,軟件,,yes,软体,软体|軟體\n", encoding="utf-8")
+    assert findings(folder, "甲一", "什么是软体") == []
+    (finding,) = findings(folder, "授权与软件", "授权与软体")
+    assert "zh-Hans.answer says '软体'; the glossary says '软件'" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "strange"),
+    [("授权与软件", "授權与软件", "權"), ("首席知识产权官做什么？", "首席知识产權官做什么？", "權")],
+)
+def test_one_script_in_one_text(folder: Path, old: str, new: str, strange: str) -> None:
+    (finding,) = findings(folder, old, new)
+    assert f"holds characters of the other script: {strange}" in finding.message
+
+
+def test_a_language_is_named_in_its_own_script(folder: Path) -> None:
+    assert findings(folder, "授权与软件", "授权与软件，也说繁體中文") == []
+
+
+def test_two_entries_with_nearly_the_same_answer_are_named(folder: Path) -> None:
+    text = "The first filing keeps your date for twelve months, and each further country is decided within that time. "
+    findings(folder, "A CIPO **runs** intellectual property.", f"{text}So begin early.")
+    (finding,) = findings(folder, "Nobody knows better than {{ operator.name }}.", f"{text}So start in good time.")
+    assert finding.message == "cipo-02: en.answer says nearly the same as cipo-01"
