@@ -21,7 +21,7 @@ WEB_BOT_ID = 1
 
 
 def build_core(settings: "Settings", clock: "Clock") -> "Core":
-    """Everything below the doors. LibraryError when the knowledge cannot be read."""
+    """Everything below the doors."""
     from bot.background import Background, Bell, InFlight
     from bot.channels.personal import ChatsData
     from bot.desk.desk import Desk
@@ -34,8 +34,10 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
     from bot.texts import Texts
     from handlers.sample import SampleData
     from handlers.services import Core, Services
-    from knowledge import library
     from knowledge.answers import Answers
+    from knowledge.curation import Curation
+    from knowledge.heads import Heads
+    from knowledge.live import Live
     from scheduler.appointments.service import Appointments
     from scheduler.events.kinds import event_kinds
     from scheduler.events.personal import RegistrationsData
@@ -44,13 +46,16 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
     from scheduler.reminders import Reminders, RemindersData
 
     db, texts, replica = Database(settings.database), Texts(), secrets.token_hex(6)
-    background, in_flight, outbox_due = Background(), InFlight(), Bell()
+    background, in_flight, outbox_due, knowledge_changed = Background(), InFlight(), Bell(), Bell()
     inbox = Inbox(db, clock, background, in_flight, replica, replayable=[WEB_BOT_ID])
     outbox = Outbox(clock, outbox_due.ring)
 
     contacts, consents = Contacts(db, clock, settings.default_zone), Consents(clock)
     desk = Desk(db, clock, outbox, contacts)
-    answers = Answers(db, clock, texts, library.load(), settings.operator.model_dump())
+    live = Live(db, clock, settings.default_zone, Heads(db, clock, replica), background)
+    knowledge_changed.answer(live.wake)
+    answers = Answers(db, clock, texts, live, settings.operator.model_dump())
+    curation = Curation(db, clock, live, knowledge_changed.ring)
     reminders = Reminders(db, clock, outbox, EventOccasions())
     events = Events(db, clock, outbox, reminders, audit)
     appointments = Appointments(
@@ -72,6 +77,7 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
         invitations=Invitations(db, clock),
         privacy=privacy,
         answers=answers,
+        curation=curation,
         desk=desk,
         appointments=appointments,
         events=events,
@@ -90,6 +96,7 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
         inbox=inbox,
         outbox=outbox,
         outbox_due=outbox_due,
+        live=live,
         kinds={kind.name: kind for kind in kinds},
         services=services,
     )

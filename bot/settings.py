@@ -125,7 +125,15 @@ class Settings(BaseSettings):
 
     @property
     def database(self) -> str:
-        return self.database_url or f"sqlite:///{(self.data_dir / 'cipo.db').absolute()}"
+        return self.database_url or f"sqlite:///{self.database_file}"
+
+    @property
+    def database_file(self) -> Path | None:
+        """The file of the embedded database."""
+        if self.database_url is None:
+            return (self.data_dir / "cipo.db").absolute()
+        path = self.database_url.removeprefix("sqlite:///")
+        return Path(path) if path != self.database_url else None
 
     @property
     def is_public(self) -> bool:

@@ -1,6 +1,6 @@
 """The serving process: channels and doors in front of the core, started and stopped in order.
 
-Start: bind the port, serve the page, then fit the answering engine. Stop: no new tick, nothing new accepted, what
+Start: bind the port, serve the page, then take up the knowledge. Stop: no new tick, nothing new accepted, what
 is in flight ends, then the rest is closed; what was accepted and not begun stays in the database.
 """
 
@@ -37,6 +37,7 @@ from handlers.chat.dispatcher import ALLOWED_UPDATES, Feeder, build_dispatcher
 from handlers.pace import Buckets
 from handlers.services import Core
 from handlers.web.app import Visit, WebChatDoor, allowed_origins, build_app
+from knowledge.live import LOOK_SECONDS
 from scheduler.ticks import Tick, Ticks
 
 log = structlog.get_logger(__name__)
@@ -101,6 +102,7 @@ class App:
         core = self.core
         return [
             Tick("inbox", core.inbox.tick, seconds=1),
+            Tick("knowledge", core.live.tick, seconds=LOOK_SECONDS, at_start=True),
             Tick("web chat", lambda: self.push.poll(core.db), seconds=1),
             Tick("holds", core.services.appointments.sweep, seconds=30),
             Tick("zones", lambda: core.services.events.rederive(core.clock.now()), cron="17 3 * * *"),
@@ -147,8 +149,6 @@ class App:
         self._sending = core.background.start(self.sender.run(self.stopping), "sender")
         self._polling = self._start_polling()
         self.ticks.start()
-        if not core.services.answers.is_ready:
-            core.background.start(core.services.answers.prepare(), "answering engine")
         log.info("serving", address=self.address)
 
     def _web(self, sock: socket.socket) -> tuple[WebChatDoor, Server]:

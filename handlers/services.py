@@ -18,6 +18,9 @@ from bot.storage import Database
 from bot.texts import Texts
 from handlers.sample import SampleData
 from knowledge.answers import Answers
+from knowledge.curation import Curation
+from knowledge.heads import void_leases as void_fitting
+from knowledge.live import Live
 from scheduler.appointments.service import Appointments
 from scheduler.events.service import Events
 from scheduler.reminders import Reminders
@@ -31,6 +34,7 @@ class Services:
     invitations: Invitations
     privacy: Privacy
     answers: Answers
+    curation: Curation
     desk: Desk
     appointments: Appointments
     events: Events
@@ -52,6 +56,7 @@ class Core:
     inbox: Inbox
     outbox: Outbox
     outbox_due: Bell
+    live: Live
     kinds: Mapping[str, Kind]
     services: Services
 
@@ -60,6 +65,7 @@ class Core:
         await self.inbox.recover()
         async with self.db.write() as tx:
             await void_leases(tx)
+            await void_fitting(tx)
 
     async def close(self) -> None:
         await self.background.close()

@@ -1,9 +1,9 @@
 """Answering: from a question to a curated text, an honest "did you mean", or a decline that offers a person."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from jinja2.sandbox import SandboxedEnvironment
@@ -14,11 +14,14 @@ from bot.clock import Clock
 from bot.storage import Database, Tx
 from bot.texts import Texts
 from bot.texts.markdown import to_html
-from knowledge.engine import Candidate, Decision, Engine
-from knowledge.library import Category, Entry, Library, Source
+from knowledge.engine import Decision
+from knowledge.library import Category, Entry, Source
+from knowledge.live import Live, View
 from knowledge.models import AskedQuestion
 
 RELATED = 3
+RENDERED = 2048
+"""Answers kept as HTML; rendering one takes as long as deciding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,58 +71,36 @@ class Decline:
 
 
 class Answers:
-    """The engine is fitted by `prepare`, in a thread; questions asked meanwhile wait for it."""
+    """Answers from the live knowledge; what comes before there is any waits for it.
 
-    def __init__(self, db: Database, clock: Clock, texts: Texts, library: Library, operator: Mapping[str, Any]) -> None:
+    Each answer is given from one view, whatever is published in the meantime.
+    """
+
+    def __init__(self, db: Database, clock: Clock, texts: Texts, live: Live, operator: Mapping[str, Any]) -> None:
         self._db = db
         self._clock = clock
         self._texts = texts
-        self._library = library
+        self._live = live
         self._operator = operator
         self._markdown = SandboxedEnvironment(autoescape=False)
-        self._html: dict[tuple[str, str, date | None], str] = {}
+        self._html = lru_cache(maxsize=RENDERED)(self._rendered)
         self._logging = _logging(db)
-        self._engine: Engine | None = None
-        self._ready = asyncio.Event()
-
-    async def prepare(self) -> None:
-        """Fit the engine, which takes seconds, beside whatever else goes on."""
-        self.use(await asyncio.to_thread(self.fit))
-
-    def use(self, engine: Engine) -> None:
-        """Answer with this engine from now on."""
-        self._engine = engine
-        self._ready.set()
-
-    def fit(self) -> Engine:
-        documents = self._library.documents(self._today())
-        return Engine.fit(documents, self._library.glossary.synonyms())
 
     @property
     def is_ready(self) -> bool:
-        return self._ready.is_set()
+        return self._live.is_ready
 
     async def ask(self, contact_id: int, text: str, locale: str, asked_in: int) -> Answer | Suggestions | Decline:
         """Decide on a question and log it; the same update gives the same decision."""
-        await self._ready.wait()
-        decision = self.decide(text, locale)
+        view = await self._live.view()
+        decision = view.engine.decide(text, locale)
         question = await self._log(contact_id, text, asked_in, decision)
         if decision.kind == "answer":
-            return Answer(question, self._show(decision.candidates[0].entry_id, decision.locale))
+            return Answer(question, self._show(view, decision.candidates[0].entry_id, decision.locale))
         if decision.kind == "suggest":
-            headings = tuple(self._heading(c.entry_id, decision.locale) for c in decision.candidates)
+            headings = tuple(_heading(view, c.entry_id, decision.locale) for c in decision.candidates)
             return Suggestions(question, decision.locale, headings)
         return Decline(question, decision.locale)
-
-    def decide(self, text: str, locale: str | None, context: str | None = None) -> Decision:
-        """The bare decision, nothing logged."""
-        assert self._engine is not None, "prepare() comes first"
-        return self._engine.decide(text, locale, context)
-
-    def search(self, text: str, locale: str | None) -> list[Candidate]:
-        """The best entries with the evidence for each."""
-        assert self._engine is not None, "prepare() comes first"
-        return self._engine.search(text, locale)
 
     async def _log(self, contact_id: int, text: str, asked_in: int, decision: Decision) -> int:
         best = decision.candidates[0] if decision.candidates else None
@@ -139,14 +120,15 @@ class Answers:
 
     async def pick(self, contact_id: int, question: int, entry: str, locale: str) -> Answer | None:
         """The asker chose one of the suggestions; None when the entry or the question is gone."""
-        if self._library.get(entry, self._today()) is None:
+        view = await self._live.view()
+        if view.library.get(entry, view.day) is None:
             return None
         mine = (AskedQuestion.id == question) & (AskedQuestion.contact_id == contact_id)
         chosen = update(AskedQuestion).where(mine).values(entry_id=entry)
         async with self._db.write() as tx:
             if (await tx.execute(chosen.returning(AskedQuestion.id))).first() is None:
                 return None
-        return Answer(question, self._show(entry, locale))
+        return Answer(question, self._show(view, entry, locale))
 
     async def rate(self, contact_id: int, question: int, helpful: bool) -> bool:
         """Keep the asker's 👍 or 👎; False for a question that is not theirs."""
@@ -161,53 +143,45 @@ class Answers:
         async with self._db.read() as tx:
             return (await tx.execute(select(AskedQuestion.text).where(mine))).scalar_one_or_none()
 
-    def categories(self) -> list[Category]:
-        return list(self._library.categories())
+    async def count(self) -> int:
+        """How many entries there are, small talk included."""
+        view = await self._live.view()
+        return len(view.library.valid(view.day))
 
-    def category(self, category: str, locale: str) -> list[Heading]:
+    async def categories(self) -> list[Category]:
+        view = await self._live.view()
+        return view.library.categories(view.day)
+
+    async def category(self, category: str, locale: str) -> list[Heading]:
         """The entries of a category, in the order they are written in."""
-        entries = self._library.in_category(category, self._today())
-        return [self._heading(entry.id, locale) for entry in entries]
+        view = await self._live.view()
+        return [_heading(view, entry.id, locale) for entry in view.library.in_category(category, view.day)]
 
-    def entry(self, entry: str, locale: str) -> ShownEntry | None:
-        return self._show(entry, locale) if self._library.get(entry, self._today()) else None
+    async def entry(self, entry: str, locale: str) -> ShownEntry | None:
+        view = await self._live.view()
+        return self._show(view, entry, locale) if view.library.get(entry, view.day) else None
 
-    def _today(self) -> date:
-        return self._clock.now().date()
-
-    def _entry(self, entry: str) -> Entry:
-        found = self._library.get(entry, self._today())
-        assert found is not None, entry
-        return found
-
-    def _heading(self, entry: str, locale: str) -> Heading:
-        return Heading(entry, self._entry(entry).texts[locale].question)
-
-    def _show(self, entry_id: str, locale: str) -> ShownEntry:
-        entry = self._entry(entry_id)
-        related = self._library.related(entry_id, self._today())[:RELATED]
+    def _show(self, view: View, entry_id: str, locale: str) -> ShownEntry:
+        entry = _entry(view, entry_id)
+        related = view.library.related(entry_id, view.day)[:RELATED]
         return ShownEntry(
             id=entry.id,
             category=entry.category,
             locale=locale,
             question=entry.texts[locale].question,
-            html=self._answer_html(entry, locale),
+            html=self._html(entry.texts[locale].answer_markdown, locale),
             basis=entry.basis,
             jurisdictions=entry.jurisdictions,
             as_of=entry.as_of,
-            review_due=entry.overdue_on(self._today()),
+            review_due=entry.overdue_on(view.day),
             sources=entry.sources,
-            related=tuple(self._heading(other.id, locale) for other in related),
+            related=tuple(_heading(view, other.id, locale) for other in related),
         )
 
-    def _answer_html(self, entry: Entry, locale: str) -> str:
-        key = (entry.id, locale, entry.valid_from)
-        if key not in self._html:
-            markdown = self._markdown.from_string(entry.texts[locale].answer_markdown)
-            say = self._texts.translator(locale)
-            facts = {name: say.localized(fact) for name, fact in self._operator.items()}
-            self._html[key] = str(to_html(markdown.render(operator=facts)))
-        return self._html[key]
+    def _rendered(self, markdown: str, locale: str) -> str:
+        say = self._texts.translator(locale)
+        facts = {name: say.localized(fact) for name, fact in self._operator.items()}
+        return str(to_html(self._markdown.from_string(markdown).render(operator=facts)))
 
     name = "questions"
 
@@ -218,6 +192,16 @@ class Answers:
 
     async def erase(self, tx: Tx, contact_id: int) -> None:
         await tx.execute(delete(AskedQuestion).where(AskedQuestion.contact_id == contact_id))
+
+
+def _entry(view: View, entry: str) -> Entry:
+    found = view.library.get(entry, view.day)
+    assert found is not None, entry
+    return found
+
+
+def _heading(view: View, entry: str, locale: str) -> Heading:
+    return Heading(entry, _entry(view, entry).texts[locale].question)
 
 
 def _logging(db: Database) -> ReturningInsert[int]:

@@ -1,4 +1,5 @@
-"""The curated entries: read from YAML, checked while reading, given out by id, category and day.
+"""The curated entries: read from YAML or from what the database holds, checked while reading, given out by id,
+category and day.
 
 A fault is one `LibraryError` that names file, line and entry and says what to write instead.
 Traditional Chinese is written by hand where it matters and rendered otherwise: terms of the
@@ -8,6 +9,7 @@ glossary first, the rest by OpenCC.
 import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -15,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from knowledge.engine.model import Document
-from knowledge.reading import LibraryError, Raw, Step, read_folder
+from knowledge.reading import LibraryError, Raw, Step, Stored, read_folder
 
 __all__ = [
     "Category",
@@ -25,7 +27,9 @@ __all__ = [
     "Library",
     "LibraryError",
     "Source",
+    "in_order",
     "load",
+    "written",
 ]
 
 SHIPPED: Final = Path(__file__).parent / "entries"
@@ -33,6 +37,10 @@ LOCALES: Final = ("en", "zh-Hans", "zh-Hant")
 WRITTEN: Final = ("en", "zh-Hans")
 BASES: Final = ("sourced", "operator", "editorial")
 SMALL_TALK: Final = "smalltalk"
+DAYS: Final = ("as_of", "review_by", "valid_from", "valid_to")
+
+Written = Mapping[str, Any]
+"""An entry as JSON holds it: the form of the YAML, days as text, and its category."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +96,17 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One row of the glossary; only `render` rows write Traditional Chinese."""
+    """One row of the glossary; only `render` rows write Traditional Chinese.
+
+    `synonyms` are understood when they are asked with; of them, what stands in `avoid` is not to be said.
+    """
 
     english: str
     simplified: str
     traditional: str
     render: bool
     synonyms: tuple[str, ...]
+    avoid: tuple[str, ...] = ()
 
 
 class Glossary:
@@ -108,10 +120,15 @@ class Glossary:
         """Groups of words, in all languages, that mean the same: for the engine."""
         return [tuple(dict.fromkeys(_spellings(term))) for term in self.terms]
 
+    def avoided(self) -> dict[str, Term]:
+        """What is not to be said, with the term to say instead."""
+        return {word: term for term in self.terms for word in term.avoid}
+
     def to_traditional(self, text: str) -> str:
-        """As Hong Kong writes it: the longest terms first, then everything else by OpenCC."""
+        """As Hong Kong writes it: the longest terms first, then everything else by OpenCC, and its quotation marks."""
         pieces = self._terms.split(text) if self._written else [text]
-        return "".join(self._written.get(piece) or self._converted(piece) for piece in pieces)
+        written = "".join(self._written.get(piece) or self._converted(piece) for piece in pieces)
+        return written.translate(_QUOTATION_MARKS)
 
     def _converted(self, text: str) -> str:
         return str(self._converter.convert(text)) if text else ""
@@ -126,6 +143,9 @@ class Glossary:
         import opencc  # needed only once a text is rendered
 
         return opencc.OpenCC("s2hk")
+
+
+_QUOTATION_MARKS: Final = str.maketrans("“”‘’", "「」『』")
 
 
 class Texts(Mapping[str, EntryText]):
@@ -211,7 +231,7 @@ def load_glossary_beside(folder: Path) -> Glossary:
 
 
 def load_glossary(file: Path) -> Glossary:
-    """Read the glossary: columns term_en, zh_hans, zh_hant_hk, render, synonyms (by `|`)."""
+    """Read the glossary: columns term_en, zh_hans, zh_hant_hk, render, synonyms and avoid (by `|`)."""
     with file.open(encoding="utf-8-sig", newline="") as lines:
         rows = csv.DictReader(lines)
         missing = {"term_en", "zh_hans", "zh_hant_hk"} - set(rows.fieldnames or ())
@@ -225,7 +245,7 @@ def parse(raw: Raw, glossary: Glossary) -> Entry:
     """One entry as written, or a `LibraryError` that says what is wrong with it."""
     form = _Form(raw)
     return Entry(
-        id=form.text("id", hint="id: <category>-01"),
+        id=form.line("id", hint="id: <category>-01"),
         category=raw.category,
         basis=form.choice("basis", BASES),
         jurisdictions=form.texts("jurisdictions"),
@@ -238,6 +258,56 @@ def parse(raw: Raw, glossary: Glossary) -> Entry:
         tags=form.texts("tags"),
         texts=Texts(form.languages(), glossary),
     )
+
+
+def written(entry: Entry) -> dict[str, Any]:
+    """The entry as JSON holds it, every field in the order of the YAML form: what `stored` reads back."""
+    by_hand = entry.texts.by_hand if isinstance(entry.texts, Texts) else frozenset(entry.texts)
+    return {
+        "category": entry.category,
+        "id": entry.id,
+        "basis": entry.basis,
+        "jurisdictions": list(entry.jurisdictions),
+        **{name: _as_text(getattr(entry, name)) for name in DAYS},
+        "sources": [{"name": source.name, "url": source.url} for source in entry.sources],
+        "related": list(entry.related),
+        "tags": list(entry.tags),
+        **{locale: _written_text(entry.texts[locale]) if locale in by_hand else None for locale in LOCALES},
+    }
+
+
+def stored(value: Written) -> Raw:
+    """What `written` gave, for `parse` and the checks; its place in complaints is the entry."""
+    raw = {name: part for name, part in value.items() if name != "category"}
+    for name in DAYS:
+        with suppress(ValueError):  # which the checks complain of
+            raw[name] = date.fromisoformat(raw[name]) if isinstance(raw.get(name), str) else raw.get(name)
+    return Raw(Stored(str(value.get("id"))), str(value.get("category")), raw)
+
+
+def to_simplified(text: str) -> str:
+    import opencc  # needed only where a person adds a text
+
+    return str(opencc.OpenCC("t2s").convert(text))
+
+
+def in_order(entries: Iterable[Entry]) -> list[Entry]:
+    """By category and number, as the files are written; versions of an entry by the day they begin."""
+    places = {category.id: place for place, category in enumerate(CATEGORIES)}
+
+    def place(entry: Entry) -> tuple[Any, ...]:
+        numbered = [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", entry.id)]
+        return places.get(entry.category, len(places)), numbered, entry.valid_from or date.min
+
+    return sorted(entries, key=place)
+
+
+def _as_text(day: date | None) -> str | None:
+    return day.isoformat() if day else None
+
+
+def _written_text(text: EntryText) -> dict[str, Any]:
+    return {"question": text.question, "phrasings": list(text.phrasings), "answer": text.answer_markdown}
 
 
 class _Form:
@@ -255,16 +325,20 @@ class _Form:
             raise self._raw.error(f"{_dotted(path)} is missing; add '{add}'", *path)
         if not isinstance(value, str) or not value.strip():
             raise self._raw.error(f"{_dotted(path)} must be a text; put it in quotes", *path)
-        return value.strip()
+        return value.strip().replace("\r\n", "\n").replace("\r", "\n")
+
+    def line(self, *path: Step, hint: str | None = None) -> str:
+        """A text of one line, each gap in it one space."""
+        return " ".join(self.text(*path, hint=hint).split())
 
     def texts(self, *path: Step) -> tuple[str, ...]:
         value = self._at(path) or []
         if not isinstance(value, list):
             raise self._raw.error(f"{_dotted(path)} must be a list, like [one, two]", *path)
-        return tuple(self.text(*path, at) for at in range(len(value)))
+        return tuple(dict.fromkeys(self.line(*path, at) for at in range(len(value))))
 
     def choice(self, name: str, allowed: Sequence[str]) -> str:
-        value = self.text(name, hint=f"{name}: {allowed[0]}")
+        value = self.line(name, hint=f"{name}: {allowed[0]}")
         if value not in allowed:
             raise self._raw.error(f"{name} is {value!r}; use one of {', '.join(allowed)}", name)
         return value
@@ -298,12 +372,12 @@ class _Form:
             parts = "question, phrasings and answer"
             raise self._raw.error(f"{locale} is missing; add '{locale}:' with {parts}", locale)
         phrasings = self.texts(locale, "phrasings")
-        return EntryText(self.text(locale, "question"), phrasings, self.text(locale, "answer"))
+        return EntryText(self.line(locale, "question"), phrasings, self.text(locale, "answer"))
 
     def _source(self, at: int) -> Source:
         url = self._at(("sources", at, "url"))
-        link = None if url is None else self.text("sources", at, "url")
-        return Source(self.text("sources", at, "name"), link)
+        link = None if url is None else self.line("sources", at, "url")
+        return Source(self.line("sources", at, "name"), link)
 
     def _at(self, path: tuple[Step, ...]) -> Any:
         value: Any = self._raw.value
@@ -337,14 +411,18 @@ def _document(entry: Entry, locale: str) -> Document:
 
 def _term(row: Mapping[str, str | None]) -> Term:
     cells = {name: (value or "").strip() for name, value in row.items() if name}
-    synonyms = (part.strip() for part in cells.get("synonyms", "").split("|"))
     return Term(
         english=cells["term_en"],
         simplified=cells["zh_hans"],
         traditional=cells["zh_hant_hk"],
         render=cells.get("render", "").lower() == "yes",
-        synonyms=tuple(part for part in synonyms if part),
+        synonyms=_listed(cells.get("synonyms", "")),
+        avoid=_listed(cells.get("avoid", "")),
     )
+
+
+def _listed(cell: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in cell.split("|") if part.strip())
 
 
 def _can_render(term: Term) -> bool:

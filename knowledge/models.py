@@ -1,11 +1,83 @@
 """Tables of the answering side."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bot.storage import Base, Id
+
+PUBLISHED = text("state = 'published'")
+DRAFT = text("state = 'draft'")
+
+
+class EntryRevision(Base):
+    """The whole of one entry id at one time: `content` lists its versions, each as `written` gives it.
+
+    An empty `content` retires the entry. Every id has one published revision; the one before it is `superseded`, as is
+    a draft that went into a later one. `origin` is shipped (this software's own text) or local. `based_on` is the
+    published revision that the writer saw. `digest` tells contents apart. No author: shipped, or the command line.
+    """
+
+    __tablename__ = "entry_revision"
+    __table_args__ = (
+        CheckConstraint("origin IN ('shipped', 'local')", name="origin"),
+        CheckConstraint("state IN ('draft', 'published', 'superseded', 'discarded')", name="state"),
+        Index("ix_entry_revision_entry_id", "entry_id", "id"),
+        Index("ix_entry_revision_drafts", "id", sqlite_where=DRAFT, postgresql_where=DRAFT),
+        Index(
+            "uq_entry_revision_one_published",
+            "entry_id",
+            unique=True,
+            sqlite_where=PUBLISHED,
+            postgresql_where=PUBLISHED,
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    entry_id: Mapped[str]
+    origin: Mapped[str]
+    state: Mapped[str]
+    based_on: Mapped[int | None] = mapped_column(Id)
+    content: Mapped[list[Any]]
+    digest: Mapped[str]
+    note: Mapped[str] = mapped_column(Text)
+    author_id: Mapped[int | None] = mapped_column(ForeignKey("contact.id", ondelete="SET NULL"), index=True)
+    created_at: Mapped[datetime]
+    published_by: Mapped[int | None] = mapped_column(ForeignKey("contact.id", ondelete="SET NULL"), index=True)
+    published_at: Mapped[datetime | None]
+
+
+class KnowledgeState(Base):
+    """One row. Every publication raises `version`, so that replicas see in one look whether anything changed.
+
+    `shipped` is the digest of the shipped files that were last merged.
+    """
+
+    __tablename__ = "knowledge_state"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[int]
+    shipped: Mapped[str]
+
+
+class KnowledgeModel(Base):
+    """The fitted head of the engine for one content, by the content's `key`; `head` is empty until it is fitted.
+
+    `owner` fits it until `lease_until`, on the database's clock; after a failure nobody does until then.
+    """
+
+    __tablename__ = "knowledge_model"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str | None]
+    lease_until: Mapped[float]
+    failures: Mapped[int]
+    head_id: Mapped[str | None]
+    head: Mapped[bytes | None] = mapped_column(LargeBinary)
+    stored_at: Mapped[datetime | None]
 
 
 class AskedQuestion(Base):

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import yaml
 
 from bot.settings import OperatorError
 
 MAX_BYTES: Final = 2_000_000
+DEEPEST: Final = 20
 
 Step = str | int
 Lines = dict[tuple[Step, ...], int]
@@ -19,24 +20,51 @@ class LibraryError(OperatorError):
     """The knowledge base cannot be read; the message is one line for the person who wrote it."""
 
 
+class Origin(Protocol):
+    """Where an entry was written."""
+
+    def place(self, path: tuple[Step, ...]) -> str:
+        """Where the value at the path stands, or the nearest thing around it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
-class Raw:
-    """One entry as written. `category` is the name of its file."""
+class InFile:
+    """Lines of a text file."""
 
     file: str
+    lines: Mapping[tuple[Step, ...], int]
+
+    def place(self, path: tuple[Step, ...]) -> str:
+        while path not in self.lines:
+            path = path[:-1]
+        return f"{self.file}:{self.lines[path]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An entry of the database, which has no lines."""
+
+    entry_id: str
+
+    def place(self, path: tuple[Step, ...]) -> str:
+        return self.entry_id
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """One entry as written. In the folder of entries, `category` is the name of its file."""
+
+    origin: Origin
     category: str
     value: Mapping[str, Any]
-    lines: Mapping[tuple[Step, ...], int]
 
     @property
     def id(self) -> str:
         return str(self.value.get("id", "entry without id"))
 
     def place(self, *path: Step) -> str:
-        """`file:line` of the value at the path, or of the nearest thing around it."""
-        while path not in self.lines:
-            path = path[:-1]
-        return f"{self.file}:{self.lines[path]}"
+        return self.origin.place(path)
 
     def error(self, message: str, *path: Step) -> LibraryError:
         return LibraryError(f"{self.place(*path)}: {self.id}: {message}")
@@ -58,8 +86,9 @@ def read_file(file: Path) -> list[Raw]:
 
 def read_text(text: str, name: str, category: str) -> Iterator[Raw]:
     """The entries of a YAML text; `name` stands for the file in errors."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    loader = _Loader(text)
     try:
+        _refuse_deep(text, name)
         node = loader.get_single_node()
         if node is not None:
             yield from _entries(node, loader, name, category)
@@ -71,6 +100,19 @@ def read_text(text: str, name: str, category: str) -> Iterator[Raw]:
         raise LibraryError(f"{name}:1: not valid YAML: {reason}") from fault
     finally:
         loader.dispose()
+
+
+_Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _refuse_deep(text: str, name: str) -> None:
+    """Before anything is composed: libyaml's composer takes the process down with it where nesting is very deep."""
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise LibraryError(f"{name}:{line}: not valid YAML: nested too deeply")
 
 
 def _text_of(file: Path, name: str) -> str:
@@ -95,7 +137,7 @@ def _entries(node: yaml.Node, loader: Any, name: str, category: str) -> Iterator
         if not isinstance(value, dict):
             msg = f"{name}:{_line(item)}: must be a mapping that starts with 'id: ...'"
             raise LibraryError(msg)
-        yield Raw(name, category, value, lines)
+        yield Raw(InFile(name, lines), category, value)
 
 
 def _line(node: yaml.Node) -> int:

@@ -21,9 +21,12 @@ from bot.texts import LOCALES
 from handlers.app import App
 from handlers.chat.commands import introduce
 from handlers.services import Core
-from knowledge.engine import Engine
+from knowledge.live import View
+from knowledge.revisions import state
 from run_bot import build, build_core
 
+UNEDITED = 1
+"""The version of the knowledge when only the shipped entries were merged."""
 PATIENCE = 60.0
 """Seconds after which something awaited is taken not to happen."""
 
@@ -187,15 +190,20 @@ class Machine:
             pass
 
 
-_fitted: list[Engine] = []
-"""The one engine of a test run: fitted on the shipped entries, it never changes."""
+_shipped: list[View] = []
+"""What a test run answers from before anything is published in it. It never changes."""
 
 
-def engine_for(core: Core) -> None:
-    """Let the core answer at once; fitting anew for each test would take most of its time."""
-    if not _fitted:
-        _fitted.append(core.services.answers.fit())
-    core.services.answers.use(_fitted[0])
+async def take_up_knowledge(core: Core) -> None:
+    """Let the core answer at once; indexing anew for each test would take most of its time."""
+    async with core.db.read() as tx:
+        version = (await state(tx)).version
+    if _shipped and version == _shipped[0].version:
+        await core.live.use(_shipped[0])
+        return
+    await core.live.look()
+    if version == UNEDITED:
+        _shipped.append(await core.live.view())
 
 
 async def nothing_owed(core: Core) -> bool:
@@ -211,7 +219,7 @@ async def machine(settings: Settings, clock: Clock) -> AsyncIterator[Machine]:
     """The machine on a migrated database, ready to answer; closed without leaving anything open."""
     app = build(build_core(settings, clock))
     core = app.core
-    engine_for(core)
+    await take_up_knowledge(core)
     await introduce(app.web_bot, core.texts, settings.bot_name)
     try:
         yield Machine(app)

@@ -1,10 +1,14 @@
-"""Brings an empty database to the present schema, as `run_bot.py migrate` does."""
+"""Brings an empty database to the present schema and knowledge, as `run_bot.py migrate` does."""
 
 import asyncio
 import importlib
+from datetime import UTC, datetime
 
 from bot.storage import Database
 from bot.storage.migrate import migrate
+from knowledge.shipped import merge_shipped
+
+INSTALLED = datetime(2026, 11, 20, tzinfo=UTC)
 
 TABLES = [
     "bot.channels.conversation",
@@ -30,6 +34,7 @@ def create_schema(url: str) -> None:
     async def create() -> None:
         db = Database(url)
         await migrate(db)
+        await merge_shipped(db, INSTALLED)
         await db.close()
 
     asyncio.run(create())

@@ -1,15 +1,23 @@
 """The command line as an operator meets it."""
 
+import asyncio
+import csv
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import run_bot
+from bot.storage import Database
+from knowledge.library import SHIPPED
+from tests.conftest import MovableClock
+from tests.knowledge.house import answering, replica
 
 ROOT = Path(__file__).parent.parent
 EXPERT = """
@@ -142,7 +150,7 @@ def test_the_shipped_knowledge_is_without_fault(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out.splitlines()[-1].startswith("0 errors")
 
 
-def test_a_broken_entry_stops_the_start_with_its_place(
+def test_a_broken_entry_stops_the_migration_with_its_place(
     installation: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from knowledge import library
@@ -151,6 +159,129 @@ def test_a_broken_entry_stops_the_start_with_its_place(
     folder.mkdir()
     (folder / "cipo.yaml").write_text("- id: cipo-01\n  basis: hearsay\n")
     load = library.load
-    monkeypatch.setattr(library, "load", lambda: load(folder))
-    assert run_bot.main(["serve"]) == 1
+    monkeypatch.setattr(library, "load", lambda _: load(folder))
+    assert run_bot.main(["migrate"]) == 1
     assert re.match(r"\S*cipo\.yaml:\d+: cipo-01: basis is 'hearsay'", capsys.readouterr().err)
+
+
+# The knowledge of the database
+
+
+def edited(file: Path, old: str, new: str) -> Path:
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def migrated(installation: Path, sqlite_template: Path) -> Path:
+    (installation / "data").mkdir()
+    shutil.copy(sqlite_template, installation / "data" / "cipo.db")
+    return installation
+
+
+@pytest.mark.parametrize("form", ["yaml", "xlsx", "csv"])
+def test_an_export_imports_as_unchanged(migrated: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_bot.main(["knowledge", "export", "--format", form, "--out", f"all.{form}"]) == 0
+    assert run_bot.main(["knowledge", "import", f"all.{form}", "--whole"]) == 0
+    exported, imported = capsys.readouterr().out.splitlines()
+    count = re.fullmatch(rf"all\.{form}: (\d+) entries", exported)
+    assert count is not None
+    assert imported == f"0 added, 0 changed, {count[1]} unchanged, 0 retired"
+
+
+def test_an_import_shows_what_would_change_and_publishes_when_told(
+    migrated: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_bot.main(["knowledge", "export", "--out", "all.yaml"])
+    edited(migrated / "all.yaml", "- what is a cipo\n", "- what is a cipo\n      - office of the owl\n")
+    capsys.readouterr()
+    assert run_bot.main(["knowledge", "import", "all.yaml"]) == 0
+    said = capsys.readouterr().out
+    assert "0 added, 1 changed" in said
+    assert "changed: cipo-01\n  en.phrasings\n  + office of the owl\n" in said
+    assert re.search(r"regression questions: \d+ of \d+ right, \d+ after; \d+ gained, \d+ lost", said)
+    assert "1 drafts written" in said
+    assert decided("office of the owl", capsys)["decision"] != "answer"
+    assert run_bot.main(["knowledge", "import", "all.yaml", "--publish"]) == 0
+    assert "1 entries published" in capsys.readouterr().out
+    assert decided("office of the owl", capsys)["entries"][0]["id"] == "cipo-01"
+    assert run_bot.main(["knowledge", "conflicts"]) == 0
+    assert capsys.readouterr().out == "no conflicts\n"
+
+
+def decided(text: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    assert run_bot.main(["knowledge", "ask", "--jsonl", text]) == 0
+    answer: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return answer
+
+
+def test_all_errors_of_an_import_are_told_and_nothing_is_written(
+    migrated: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_bot.main(["knowledge", "export", "--out", "all.yaml"])
+    edited(migrated / "all.yaml", "- what is a cipo\n", "- the HKEX\n")
+    edited(migrated / "all.yaml", "related:\n    - cipo-03\n", "related:\n    - cipo-99\n")
+    capsys.readouterr()
+    assert run_bot.main(["knowledge", "import", "all.yaml", "--publish"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    errors = said.err.splitlines()
+    assert len(errors) == 3
+    assert all(re.match(r"error: all\.yaml:\d+: cipo-01: ", error) for error in errors[:2])
+    assert errors[2] == "2 errors; nothing was written"
+    assert run_bot.main(["knowledge", "import", "all.pdf"]) == 1
+    assert "must end in .yaml" in capsys.readouterr().err
+
+
+def test_an_entry_that_a_whole_file_lacks_is_retired(migrated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_bot.main(["knowledge", "export", "--format", "csv", "--out", "all.csv"])
+    text = (migrated / "all.csv").read_text(encoding="utf-8-sig")
+    rows = list(csv.reader(io.StringIO(text, newline="")))
+    with (migrated / "all.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(row for row in rows if row[1] != "smalltalk-joke")
+    capsys.readouterr()
+    assert run_bot.main(["knowledge", "import", "all.csv"]) == 0
+    assert "0 retired" in capsys.readouterr().out
+    assert run_bot.main(["knowledge", "import", "all.csv", "--whole", "--publish"]) == 0
+    said = capsys.readouterr().out
+    assert "1 retired" in said
+    assert "retired: smalltalk-joke" in said
+    run_bot.main(["knowledge", "export"])
+    assert "smalltalk-joke" not in capsys.readouterr().out
+
+
+def test_without_a_database_the_shipped_files_are_exported_and_none_is_made(
+    installation: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_bot.main(["knowledge", "export"]) == 0
+    assert "id: cipo-01" in capsys.readouterr().out
+    assert run_bot.main(["knowledge", "import", "all.yaml"]) == 1
+    assert "run: python run_bot.py migrate" in capsys.readouterr().err
+    assert not (installation / "data").exists()
+
+
+def test_the_check_lists_conflicts(migrated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asyncio.run(edit_and_ship(migrated))
+    assert run_bot.main(["knowledge", "check"]) == 0
+    said = capsys.readouterr().out
+    assert "conflict: smalltalk-joke was edited here and is no longer shipped; decide with /knowledge" in said
+    assert run_bot.main(["knowledge", "conflicts"]) == 0
+    assert "conflict: smalltalk-joke" in capsys.readouterr().out
+
+
+async def edit_and_ship(installation: Path) -> None:
+    """Somebody edits an entry; the next version does not ship it."""
+    from knowledge.shipped import merge_shipped
+
+    shutil.copytree(SHIPPED, installation / "entries")
+    smalltalk = installation / "entries" / "smalltalk.yaml"
+    kept = re.sub(r"(?ms)^- id: smalltalk-joke$.*?(?=^- id: )", "", smalltalk.read_text(encoding="utf-8"))
+    smalltalk.write_text(kept, encoding="utf-8")
+    shutil.copy(SHIPPED.parent / "glossary.csv", installation / "glossary.csv")
+    db, clock = Database(f"sqlite:///{installation / 'data' / 'cipo.db'}"), MovableClock()
+    async with replica(db, clock) as one:
+        await one.publishes("smalltalk-joke", answering(await one.content("smalltalk-joke"), "No."))
+        await merge_shipped(db, clock.now(), installation / "entries")
+    await db.close()

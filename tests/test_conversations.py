@@ -13,7 +13,7 @@ from handlers.app import App, listen
 from run_bot import build, build_core
 from tests.botapi import BotApi, Person, running_bot_api
 from tests.conftest import MovableClock
-from tests.machine import Machine, Seen, engine_for, machine, nothing_owed, seen, until
+from tests.machine import Machine, Seen, machine, nothing_owed, seen, take_up_knowledge, until
 from tests.transcripts import Play, Stage, Talker, transcripts
 
 each_transcript = pytest.mark.parametrize("transcript", transcripts(), ids=lambda path: path.stem)
@@ -64,7 +64,7 @@ def on_the_web(town: Machine, clock: MovableClock) -> Stage:
 async def serving(settings: Settings, clock: MovableClock) -> AsyncIterator[App]:
     """The machine as `serve` runs it: web server, poller, sender and ticks."""
     app = build(build_core(settings, clock))
-    engine_for(app.core)
+    await take_up_knowledge(app.core)
     await app.start(listen("127.0.0.1", 0))
     try:
         yield app

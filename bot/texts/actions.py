@@ -185,6 +185,77 @@ class CloseDeskQuestion(Action):
     question: int
 
 
+# The knowledge base, for curators
+
+
+@action("kn")
+class ShowKnowledge(Action):
+    """Drafts and conflicts."""
+
+    page: int = 0
+
+
+@action("kne")
+class ShowEntryHistory(Action):
+    entry: str
+
+
+@action("knr")
+class ShowRevision(Action):
+    revision: int
+
+
+@action("knp")
+class PreviewRevision(Action):
+    """What would change if that text were published."""
+
+    revision: int
+
+
+@action("knok")
+class PublishRevision(Action):
+    revision: int
+
+
+@action("knb")
+class RollBackTo(Action):
+    revision: int
+
+
+@action("knx")
+class DiscardRevision(Action):
+    revision: int
+
+
+@action("knm")
+class RebaseRevision(Action):
+    """Bring a draft up to what was published in the meantime."""
+
+    revision: int
+
+
+@action("kna")
+class AddPhrasing(Action):
+    """Asks for one more way to ask for the entry."""
+
+    entry: str
+
+
+@action("knw")
+class RewriteAnswer(Action):
+    """Asks for another answer in that language; without one, for the language."""
+
+    entry: str
+    locale: str | None
+
+
+@action("knd")
+class RetireEntry(Action):
+    """Drafts that the entry answers no more."""
+
+    entry: str
+
+
 # Appointments
 
 

@@ -75,22 +75,22 @@ async def answer_rated(
 
 
 async def topics_wanted(message: ChatMessage, services: Services, say: Translator, reply: Reply) -> None:
-    await reply.send(topics(services, say))
+    await reply.send(await topics(services, say))
 
 
 async def topics_pressed(press: CallbackQuery, services: Services, say: Translator, reply: Reply) -> None:
-    await reply.show(topics(services, say))
+    await reply.show(await topics(services, say))
 
 
 async def category_pressed(
     press: CallbackQuery, action: ShowCategory, services: Services, say: Translator, reply: Reply
 ) -> None:
-    entries = services.answers.category(action.category, say.locale)
+    entries = await services.answers.category(action.category, say.locale)
     if not entries:
-        await reply.show(topics(services, say))
+        await reply.show(await topics(services, say))
         return
     page = max(0, min(action.page, (len(entries) - 1) // PAGE))
-    await reply.show(_category(action.category, entries, page, services, say))
+    await reply.show(await _category(action.category, entries, page, services, say))
 
 
 async def entry_pressed(
@@ -102,24 +102,25 @@ async def entry_pressed(
 
 async def open_entry(entry_id: str, services: Services, say: Translator, reply: Reply) -> bool:
     """Show one entry; False when there is none of that id."""
-    entry = services.answers.entry(entry_id, say.locale)
+    entry = await services.answers.entry(entry_id, say.locale)
     if entry is None:
         return False
     await reply.show(answer_message(entry, 0, say))
     return True
 
 
-def topics(services: Services, say: Translator) -> Message:
+async def topics(services: Services, say: Translator) -> Message:
     categories = [
         (Button(say.localized(category.names), ShowCategory(category.id, 0)),)
-        for category in services.answers.categories()
+        for category in await services.answers.categories()
     ]
     text = say("<b>Topics</b>\n\nPick one, or just type your question in your own words.")
     return Message(text, (*categories, (Button(say.plain("Main menu"), GoHome()),)))
 
 
-def _category(category: str, entries: list[Heading], page: int, services: Services, say: Translator) -> Message:
-    name = next((c.names for c in services.answers.categories() if c.id == category), category)
+async def _category(category: str, entries: list[Heading], page: int, services: Services, say: Translator) -> Message:
+    categories = await services.answers.categories()
+    name = next((c.names for c in categories if c.id == category), category)
     listed = [_entry_button(heading) for heading in entries[page * PAGE : (page + 1) * PAGE]]
     turn = []
     if page > 0:

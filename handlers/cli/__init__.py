@@ -35,10 +35,6 @@ def run(arguments: list[str] | None, build_core: "BuildCore", build: "Build") ->
 
 
 def _run(options: argparse.Namespace, build_core: "BuildCore", build: "Build") -> int:
-    if options.verb == "knowledge" and options.knowledge in ("check", "ask", "evaluate", "explain"):
-        from handlers.cli import knowledge
-
-        return knowledge.run(options)
     from bot.clock import SystemClock
     from bot.settings import env_example, load
     from handlers.cli import logs
@@ -47,6 +43,10 @@ def _run(options: argparse.Namespace, build_core: "BuildCore", build: "Build") -
         print(env_example(), end="")
         return 0
     settings = load()
+    if options.verb == "knowledge":
+        from handlers.cli import knowledge
+
+        return asyncio.run(knowledge.run(options, settings, build_core))
     logs.configure(settings)
     return asyncio.run(_with_core(options, build_core(settings, SystemClock()), build))
 
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_experts(verb("experts", "list, load or retire the experts who can be booked"))
     sample = verb("sample", "load or purge the sample experts and events")
     sample.add_argument("sample", choices=["load", "purge"])
-    _add_knowledge(verb("knowledge", "check, ask and measure the knowledge base"))
+    _add_knowledge(verb("knowledge", "check, ask, measure, export and import the knowledge base"))
     return parser
 
 
@@ -108,3 +108,11 @@ def _add_knowledge(parser: argparse.ArgumentParser) -> None:
             action.add_argument("--jsonl", action="store_true", help="one JSON object a line, in and out")
     evaluate = actions.add_parser("evaluate", help="ask the regression questions and count")
     evaluate.add_argument("--misses", action="store_true", help="list what went wrong")
+    export = actions.add_parser("export", help="write what is published to a file for people to edit")
+    export.add_argument("--format", choices=["yaml", "xlsx", "csv"], default="yaml")
+    export.add_argument("--out", type=Path, help="the file; without it, standard output")
+    take = actions.add_parser("import", help="show what the entries of a file would change, and write them as drafts")
+    take.add_argument("file", type=Path, help="a .yaml, .xlsx or .csv file as export writes them")
+    take.add_argument("--publish", action="store_true", help="publish the drafts at once")
+    take.add_argument("--whole", action="store_true", help="the file is the whole knowledge base: retire what it lacks")
+    actions.add_parser("conflicts", help="entries edited here that changed in the shipped files as well")

@@ -1,39 +1,137 @@
-"""`knowledge check|ask|explain|evaluate`: the knowledge base from the command line, without a database."""
+"""`knowledge check|ask|explain|evaluate|export|import|conflicts`: the knowledge base from the command line.
+
+What is asked and exported is the database's, where there is one that has been migrated; else the shipped YAML.
+"""
 
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
-import yaml
-
+from bot.clock import SystemClock
+from bot.settings import OperatorError, Settings
+from bot.storage.migrate import is_current
 from bot.texts import LOCALES
+from handlers.cli import logs
+from handlers.services import Core
 from knowledge import library
-from knowledge.check import check
+from knowledge.changes import Change
+from knowledge.check import Finding, check, check_entries
+from knowledge.curation import Plan, Planned, Published
 from knowledge.engine import Decision, Engine
-from knowledge.engine.evaluate import Case, Report, evaluate
+from knowledge.engine.evaluate import Report, evaluate
+from knowledge.exchange import FaultyFileError, exported, imported
+from knowledge.library import Library, stored, written
+from knowledge.regression import Difference, Effect, cases
+from knowledge.revisions import published_contents, state
 
-REGRESSION = Path(library.__file__).parent / "regression.yaml"
+if TYPE_CHECKING:
+    from bot.clock import Clock
+
+MOST_LISTED = 20
+"""Questions of the regression set that are listed one by one."""
 
 
-def run(options: argparse.Namespace) -> int:
-    return {"check": _check, "ask": _ask, "explain": _explain, "evaluate": _evaluate}[options.knowledge](options)
+class NoDatabaseError(OperatorError):
+    """There is no database to write to."""
 
 
-def _check(options: argparse.Namespace) -> int:
-    findings = check(library.SHIPPED, _today())
-    for finding in findings:
-        print(f"{finding.level}: {finding.place}: {finding.message}")
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What the commands work on; `core` is there when it comes from the database."""
+
+    settings: Settings
+    core: Core | None
+
+    @property
+    def today(self) -> date:
+        return SystemClock().now().astimezone(ZoneInfo(self.settings.default_zone)).date()
+
+    async def library(self) -> Library:
+        if self.core is None:
+            return library.load()
+        await self.core.live.look()
+        return (await self.core.live.view()).library
+
+    async def engine(self) -> Engine:
+        if self.core is None:
+            shipped = library.load()
+            return Engine.fit(shipped.documents(self.today), shipped.synonyms())
+        return (await self.core.live.whole_view()).engine
+
+    def database(self) -> Core:
+        if self.core is None:
+            raise NoDatabaseError("the database is not at the present schema; run: python run_bot.py migrate")
+        return self.core
+
+
+async def run(options: argparse.Namespace, settings: Settings, build_core: "Callable[[Settings, Clock], Core]") -> int:
+    logs.configure(settings.model_copy(update={"log_level": "WARNING"}))
+    verb = VERBS[options.knowledge]
+    if settings.database_file is not None and not settings.database_file.exists():
+        return await verb(Base(settings, None), options)
+    core = build_core(settings, SystemClock())
+    try:
+        return await verb(Base(settings, core if await _has_knowledge(core) else None), options)
+    finally:
+        await core.close()
+
+
+async def _has_knowledge(core: Core) -> bool:
+    if not await is_current(core.db):
+        return False
+    async with core.db.read() as tx:
+        return (await state(tx)).version > 0
+
+
+async def _check(base: Base, options: argparse.Namespace) -> int:
+    """The shipped files; where there is a database, what is published in it, and the conflicts."""
+    findings = check(library.SHIPPED, base.today)
+    waiting: list[str] = []
+    if base.core is not None:
+        async with base.core.db.read() as tx:
+            whole = await published_contents(tx)
+        raws = [stored(version) for content in whole.values() for version in content]
+        told = {finding.message for finding in findings}
+        published = check_entries(raws, (await base.library()).glossary, base.today)
+        findings += [finding for finding in published if finding.message not in told]
+        waiting = [line async for line in _conflict_lines(base.core)]
+    for line in [*map(_finding, findings), *waiting]:
+        print(line)
     errors = sum(finding.level == "error" for finding in findings)
     print(f"{errors} errors, {len(findings) - errors} warnings")
     return 1 if errors else 0
 
 
-def _ask(options: argparse.Namespace) -> int:
-    engine = _engine()
+def _finding(finding: Finding) -> str:
+    return f"{finding.level}: {finding.place}: {finding.message}"
+
+
+async def _conflicts(base: Base, options: argparse.Namespace) -> int:
+    lines = [line async for line in _conflict_lines(base.database())]
+    print("\n".join(lines) or "no conflicts")
+    return 0
+
+
+async def _conflict_lines(core: Core) -> AsyncIterator[str]:
+    curation = core.services.curation
+    for conflict in await curation.conflicts():
+        what = "is no longer shipped" if conflict.retired else "changed in the shipped files as well"
+        yield f"conflict: {conflict.entry_id} was edited here and {what}; decide with /knowledge in the chat"
+        for change in await curation.diff(conflict.id) or ():
+            for line in _change_lines(change):
+                yield line
+
+
+# Asking
+
+
+async def _ask(base: Base, options: argparse.Namespace) -> int:
+    engine = await base.engine()
     failed = False
     for line in _lines(options):
         try:
@@ -78,8 +176,8 @@ def _as_text(decision: Decision) -> str:
     return f"{decision.kind}: {entries or '-'} [{decision.locale}]"
 
 
-def _explain(options: argparse.Namespace) -> int:
-    engine = _engine()
+async def _explain(base: Base, options: argparse.Namespace) -> int:
+    engine = await base.engine()
     for line in _lines(options):
         print(_as_text(engine.decide(line, options.locale)))
         for candidate in engine.search(line, options.locale):
@@ -91,20 +189,14 @@ def _explain(options: argparse.Namespace) -> int:
     return 0
 
 
-def _evaluate(options: argparse.Namespace) -> int:
-    cases = list(_cases())
-    report = evaluate(_engine(), cases)
+async def _evaluate(base: Base, options: argparse.Namespace) -> int:
+    report = evaluate(await base.engine(), cases())
     for line in _report_lines(report):
         print(line)
     if options.misses:
         for miss in report.misses:
             print(f"{miss.case.entry or 'off-topic':<18} {_as_text(miss.decision):<60} {miss.case.text}")
     return 0
-
-
-def _cases() -> Iterator[Case]:
-    for case in yaml.safe_load(REGRESSION.read_text(encoding="utf-8")):
-        yield Case(case["text"], case["locale"], case["entry"])
 
 
 def _report_lines(report: Report) -> Iterator[str]:
@@ -117,10 +209,107 @@ def _report_lines(report: Report) -> Iterator[str]:
     yield f"off-topic: answered {report.off_topic_answered:.1%}, offered {report.off_topic_offered:.1%}"
 
 
-def _engine() -> Engine:
-    base = library.load()
-    return Engine.fit(base.documents(_today()), base.glossary.synonyms())
+# Files
 
 
-def _today() -> Any:
-    return datetime.now(UTC).date()
+async def _export(base: Base, options: argparse.Namespace) -> int:
+    entries = [written(entry) for entry in (await base.library()).entries]
+    data = exported(entries, options.format)
+    if options.out is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+        return 0
+    try:
+        options.out.write_bytes(data)
+    except OSError as error:
+        raise OperatorError(f"{options.out}: cannot be written ({error.strerror})") from None
+    print(f"{options.out}: {len(entries)} entries")
+    return 0
+
+
+async def _import(base: Base, options: argparse.Namespace) -> int:
+    """Show what a file would change, and write it as drafts; with --publish, publish them."""
+    core = base.database()
+    curation = core.services.curation
+    try:
+        raws = imported(options.file)
+    except FaultyFileError as fault:
+        return _refused(fault.findings)
+    await core.live.look()
+    plan = await curation.plan(raws, options.whole)
+    if plan.preview.errors:
+        return _refused(plan.preview.errors)
+    print("\n".join(_plan_lines(plan)))
+    if not plan.texts:
+        return 0
+    drafted = await curation.draft_all(None, plan.texts, options.file.name)
+    assert isinstance(drafted, list), drafted
+    numbers = [draft.revision.id for draft in drafted]
+    if not options.publish:
+        print(f"{len(numbers)} drafts written; publish them with /knowledge in the chat, or import with --publish")
+        return 0
+    outcome = await curation.publish_together(None, numbers)
+    if not isinstance(outcome, Published):
+        print("somebody published something else meanwhile; the drafts stay, import again", file=sys.stderr)
+        return 1
+    print(f"{len(outcome.revisions)} entries published")
+    return 0
+
+
+def _refused(findings: Sequence[Finding]) -> int:
+    for finding in findings:
+        print(_finding(finding), file=sys.stderr)
+    print(f"{len(findings)} errors; nothing was written", file=sys.stderr)
+    return 1
+
+
+def _plan_lines(plan: Plan) -> Iterator[str]:
+    counts = {
+        fate: sum(one.fate == fate for one in plan.entries) for fate in ("added", "changed", "unchanged", "retired")
+    }
+    yield ", ".join(f"{count} {fate}" for fate, count in counts.items())
+    for one in plan.entries:
+        if one.fate != "unchanged":
+            yield from _entry_lines(one)
+    yield from map(_finding, plan.preview.findings)
+    if plan.texts:
+        yield from _effect_lines(plan.preview.effect)
+
+
+def _entry_lines(one: Planned) -> Iterator[str]:
+    yield f"{one.fate}: {one.entry_id}"
+    if one.fate == "changed":
+        for change in one.changes:
+            yield from _change_lines(change)
+
+
+def _change_lines(change: Change) -> Iterator[str]:
+    since = f" (from {change.valid_from})" if change.valid_from else ""
+    yield f"  {change.field}{since}"
+    yield from (f"  - {line}" for line in change.removed)
+    yield from (f"  + {line}" for line in change.added)
+
+
+def _effect_lines(effect: Effect) -> Iterator[str]:
+    right = f"{effect.right_before} of {effect.questions} right, {effect.right_after} after"
+    yield f"regression questions: {right}; {len(effect.gained)} gained, {len(effect.lost)} lost"
+    for name, some in (("gained", effect.gained), ("lost", effect.lost)):
+        yield from (f"  {name}: {_difference(each)}" for each in some[:MOST_LISTED])
+        if len(some) > MOST_LISTED:
+            yield f"  {name}: and {len(some) - MOST_LISTED} more"
+
+
+def _difference(each: Difference) -> str:
+    meant = each.case.entry or "off-topic"
+    return f"{each.case.text} ({meant}): {_as_text(each.before)} -> {_as_text(each.after)}"
+
+
+VERBS: Mapping[str, Callable[[Base, argparse.Namespace], Awaitable[int]]] = {
+    "check": _check,
+    "ask": _ask,
+    "explain": _explain,
+    "evaluate": _evaluate,
+    "export": _export,
+    "import": _import,
+    "conflicts": _conflicts,
+}

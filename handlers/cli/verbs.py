@@ -17,6 +17,7 @@ from handlers.cli.experts import experts
 from handlers.services import Core
 from knowledge import library
 from knowledge.check import check as check_knowledge
+from knowledge.shipped import Merged, merge_shipped
 
 if TYPE_CHECKING:
     from handlers.app import App
@@ -33,6 +34,7 @@ async def serve(core: Core, build: "Callable[[Core], App]") -> int:
     with _only_process(core) as alone:
         if alone:
             await core.recover()
+        await merge_shipped(core.db, core.clock.now())
         app = build(core)
         return await app.run()
 
@@ -66,7 +68,19 @@ def _only_process(core: Core) -> Iterator[bool]:
 async def bring_up_to_date(core: Core, options: argparse.Namespace) -> int:
     await migrate(core.db)
     print(f"database is at the present schema: {core.db.url.render_as_string(hide_password=True)}")
+    merged = await merge_shipped(core.db, core.clock.now())
+    if merged is not None:
+        print("\n".join(_merged_lines(merged)))
     return 0
+
+
+def _merged_lines(merged: Merged) -> Iterator[str]:
+    yield f"shipped entries: {len(merged.published)} taken over, {len(merged.retired)} retired"
+    if merged.combined:
+        yield f"put together with your edits: {', '.join(merged.combined)}"
+    if merged.conflicts:
+        yield f"edited here and changed in the shipped files as well: {', '.join(merged.conflicts)}"
+        yield "your texts stay; decide with /knowledge in the chat, or see: python run_bot.py knowledge conflicts"
 
 
 async def invite(core: Core, options: argparse.Namespace) -> int:

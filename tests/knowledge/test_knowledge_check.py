@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from knowledge.check import Finding, check
-from knowledge.library import SHIPPED
+from knowledge.check import Finding, check, check_entries
+from knowledge.library import SHIPPED, Glossary
+from knowledge.reading import read_text
 from tests.knowledge.conftest import ENTRY, TODAY
 
 FIRST = ENTRY.split("- id: cipo-02")[0]
@@ -54,6 +55,10 @@ def test_the_shipped_knowledge_base_has_no_error() -> None:
         ("**runs**", "{{ operator.name", 13, "has a template fault"),
         ("**runs**", "{{ settings.token }}", 13, "uses 'settings'; only operator.<fact>"),
         ("**runs**", "{{ operator.fee_of_yore }}", 13, "uses operator.fee_of_yore; known are"),
+        ("**runs**", "{% for a in operator.name %}a{% endfor %}", 13, "uses 'for'; only facts"),
+        ("**runs**", "{{ operator.name * 99999 }}", 13, "uses 'mul'"),
+        ("**runs**", "{{ operator.name.__class__ }}", 13, "uses 'getattr'"),
+        ("**runs**", "{{ '' }}", 13, "uses 'const'"),
         ("**runs**", "very " * 200, 13, "at most 900"),
         ("HKIPX programme page, url: null", "A page, url: null", 7, "has no address"),
         ("page, url: null", "page, url: 'javascript:x'", 7, "does not match"),
@@ -89,9 +94,27 @@ def test_a_jurisdiction_is_a_code(folder: Path) -> None:
 
 def test_versions_of_an_entry_must_not_hold_on_the_same_days(folder: Path) -> None:
     later = FIRST.replace("as_of:", "valid_from: 2027-01-01\n  as_of:", 1)
-    (folder / "later.yaml").write_text(later, encoding="utf-8")
+    (folder / "strategy.yaml").write_text(later, encoding="utf-8")
     assert "holds on the same days" in check(folder, TODAY)[0].message
     assert findings(folder, "  as_of:", "  valid_to: 2026-12-31\n  as_of:") == []
+
+
+def test_a_file_is_named_after_a_category(folder: Path) -> None:
+    (folder / "cipo.yaml").rename(folder / "cheese.yaml")
+    assert {f.message for f in check(folder, TODAY) if "category" in f.message} == {
+        "cipo-01: there is no category cheese",
+        "cipo-02: there is no category cheese",
+    }
+
+
+def test_only_what_concerns_an_entry_can_be_asked_for(folder: Path) -> None:
+    faulty = ENTRY.replace("乙一", "甲一").replace("two a", "one a").replace("related: []", "related: [cipo-88]")
+    raws = list(read_text(faulty, "cipo.yaml", "cipo"))
+    for one, other in (("cipo-01", "cipo-02"), ("cipo-02", "cipo-01")):
+        found = check_entries(raws, Glossary(), TODAY, about={one})
+        assert {f.entry_id for f in found} == {one}
+        assert sum(f"also belongs to {other}" in f.message for f in found) == 2
+    assert check_entries(raws, Glossary(), TODAY, about={"cipo-03"}) == []
 
 
 def test_a_broken_file_does_not_hide_the_faults_of_others(folder: Path) -> None:
@@ -102,3 +125,31 @@ def test_a_broken_file_does_not_hide_the_faults_of_others(folder: Path) -> None:
 
 def test_a_folder_without_entries_is_an_error(tmp_path: Path) -> None:
     assert [f.level for f in check(tmp_path, TODAY)] == ["error"]
+
+
+def test_answers_do_not_say_what_the_glossary_avoids_but_people_may_ask_with_it(folder: Path) -> None:
+    head = "term_en,zh_hans,zh_hant_hk,note,render,synonyms,avoid"
+    (folder / "glossary.csv").write_text(f"{head}\nsoftware,软件,軟件,,yes,软体,软体|軟體\n", encoding="utf-8")
+    assert findings(folder, "甲一", "什么是软体") == []
+    (finding,) = findings(folder, "授权与软件", "授权与软体")
+    assert "zh-Hans.answer says '软体'; the glossary says '软件'" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "strange"),
+    [("授权与软件", "授權与软件", "權"), ("首席知识产权官做什么？", "首席知识产權官做什么？", "權")],
+)
+def test_one_script_in_one_text(folder: Path, old: str, new: str, strange: str) -> None:
+    (finding,) = findings(folder, old, new)
+    assert f"holds characters of the other script: {strange}" in finding.message
+
+
+def test_a_language_is_named_in_its_own_script(folder: Path) -> None:
+    assert findings(folder, "授权与软件", "授权与软件，也说繁體中文") == []
+
+
+def test_two_entries_with_nearly_the_same_answer_are_named(folder: Path) -> None:
+    text = "The first filing keeps your date for twelve months, and each further country is decided within that time. "
+    findings(folder, "A CIPO **runs** intellectual property.", f"{text}So begin early.")
+    (finding,) = findings(folder, "Nobody knows better than {{ operator.name }}.", f"{text}So start in good time.")
+    assert finding.message == "cipo-02: en.answer says nearly the same as cipo-01"

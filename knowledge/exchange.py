@@ -1,0 +1,477 @@
+"""Entries in files that people edit: YAML, and tables (XLSX, CSV) with one row an entry.
+
+What is exported reads back the same. Files come from outside: they are limited in size before anything is unpacked or
+parsed, and every fault is told with file, row and field, all at once. Tables hold texts alone: no formulas, no links.
+"""
+
+import csv
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final, Literal
+from xml.parsers import expat
+
+import yaml
+
+from knowledge.check import Finding
+from knowledge.library import DAYS, LOCALES, Written
+from knowledge.reading import LibraryError, Raw, Step, read_text
+
+Format = Literal["yaml", "xlsx", "csv"]
+
+MAX_BYTES: Final = 5_000_000
+MAX_UNPACKED: Final = 50_000_000
+MAX_SPREAD: Final = 200_000_000
+"""Bytes of all cells together, if each held the longest text that cells share."""
+MAX_PARTS: Final = 200
+MAX_ROWS: Final = 5000
+MAX_COLUMNS: Final = 50
+MAX_CELL: Final = 20_000
+"""Characters; a spreadsheet's own limit is 32,767."""
+MOST_FAULTS: Final = 100
+
+LISTS: Final = ("jurisdictions", "related", "tags")
+TEXTS: Final = ("question", "phrasings", "answer")
+COLUMNS: Final = (
+    "category",
+    "id",
+    *(f"{locale}.{part}" for locale in LOCALES for part in TEXTS),
+    "basis",
+    "jurisdictions",
+    *DAYS,
+    "sources",
+    "related",
+    "tags",
+)
+NEEDED: Final = ("category", "id")
+SHEET: Final = "entries"
+NO_ADDRESS: Final = "-"
+
+
+class FaultyFileError(Exception):
+    """A file that cannot be taken; `findings` are all its faults."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__(findings[0].message)
+        self.findings = tuple(findings)
+
+
+def exported(entries: Iterable[Written], form: Format) -> bytes:
+    """The entries as a file."""
+    return {"yaml": _as_yaml, "xlsx": _as_xlsx, "csv": _as_csv}[form](entries)
+
+
+def imported(file: Path) -> list[Raw]:
+    """The entries of a file, by the ending of its name; FaultyFileError when one cannot be read."""
+    read = {".yaml": _from_yaml, ".yml": _from_yaml, ".xlsx": _from_xlsx, ".csv": _from_csv}.get(file.suffix.lower())
+    if read is None:
+        raise _fault(file.name, "the name must end in .yaml, .xlsx or .csv")
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise _fault(file.name, "cannot be read: {reason}", reason=error.strerror) from error
+    if len(data) > MAX_BYTES:
+        raise _fault(file.name, "larger than {most} bytes; split the file", most=f"{MAX_BYTES:,}")
+    return read(data, file)
+
+
+def _fault(place: str, template: str, **values: object) -> FaultyFileError:
+    return FaultyFileError([_complaint(place, template, **values)])
+
+
+def _complaint(place: str, template: str, **values: object) -> Finding:
+    return Finding("error", place, None, template, values)
+
+
+# YAML
+
+
+def _as_yaml(entries: Iterable[Written]) -> bytes:
+    written = [{**entry, **{day: _day(entry.get(day)) for day in DAYS}} for entry in entries]
+    text = yaml.dump(written, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=120)
+    return text.encode()
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
+class _Dumper(yaml.SafeDumper):
+    """Texts of several lines as they read; short lists on one line."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, indentless=False)
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def _from_yaml(data: bytes, file: Path) -> list[Raw]:
+    try:
+        raws = list(read_text(_decoded(data, file.name, ":1"), file.name, file.stem))
+    except LibraryError as fault:
+        place, _, message = str(fault).partition(": ")
+        raise _fault(place, "{fault}", fault=message) from fault
+    return [_with_own_category(raw) for raw in raws]
+
+
+def _with_own_category(raw: Raw) -> Raw:
+    """An entry may name its category, as those of all categories may stand in one file."""
+    if "category" not in raw.value:
+        return raw
+    value = {name: part for name, part in raw.value.items() if name != "category"}
+    return Raw(raw.origin, str(raw.value["category"]), value)
+
+
+def _decoded(data: bytes, name: str, where: str) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:1000]:
+        raise _fault(f"{name}{where}", "is UTF-16 or no text at all; save the file as UTF-8")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = len(data[: error.start].split(b"\n"))
+        raise _fault(f"{name}:{line}", "not UTF-8 at byte {at}; save the file as UTF-8", at=error.start) from error
+
+
+# Tables
+
+
+@dataclass(frozen=True, slots=True)
+class InTable:
+    """The row of a table; each field has a column."""
+
+    file: str
+    row: int
+
+    def place(self, path: tuple[Step, ...]) -> str:
+        column = _column_of(path)
+        return f"{self.file}: row {self.row}, {column}" if column else f"{self.file}: row {self.row}"
+
+
+def _column_of(path: tuple[Step, ...]) -> str | None:
+    names = [step for step in path if isinstance(step, str)]
+    return next((column for column in (".".join(names[:2]), *names[:1]) if column in COLUMNS), None)
+
+
+def _cells(entry: Written) -> dict[str, str]:
+    cells = {name: str(entry.get(name) or "") for name in ("category", "id", "basis", *DAYS)}
+    cells.update({name: "\n".join(map(str, entry.get(name) or ())) for name in LISTS})
+    cells["sources"] = "\n".join(_source(source) for source in entry.get("sources") or ())
+    for locale in LOCALES:
+        text = entry.get(locale) or {}
+        cells[f"{locale}.question"] = text.get("question", "")
+        cells[f"{locale}.phrasings"] = "\n".join(text.get("phrasings") or ())
+        cells[f"{locale}.answer"] = text.get("answer", "")
+    return cells
+
+
+def _source(source: Mapping[str, Any]) -> str:
+    return f"{source['name']} | {source['url'] or NO_ADDRESS}"
+
+
+Row = tuple[int, Mapping[str, str]]
+"""The number of a row, the head being 1, and its cells by column."""
+
+
+def _read_rows(rows: Iterable[Row], name: str) -> list[Raw]:
+    raws = [_raw(number, cells, name) for number, cells in rows if any(cells.values())]
+    faults = [fault for raw in raws for fault in _cell_faults(raw)]
+    if faults:
+        raise FaultyFileError(faults[:MOST_FAULTS])
+    return raws
+
+
+def _raw(number: int, cells: Mapping[str, str], name: str) -> Raw:
+    """The entry of a row, days as text where they are none: the checks tell."""
+    value: dict[str, Any] = {"id": cells["id"], "basis": cells.get("basis", "")}
+    value.update({day: _read_day(cells.get(day, "")) for day in DAYS})
+    value.update({listed: _lines(cells.get(listed, "")) for listed in LISTS})
+    value["sources"] = [_read_source(line) for line in _lines(cells.get("sources", ""))]
+    for locale in LOCALES:
+        parts = {part: cells.get(f"{locale}.{part}", "") for part in TEXTS}
+        value[locale] = {**parts, "phrasings": _lines(parts["phrasings"])} if any(parts.values()) else None
+    return Raw(InTable(name, number), cells["category"], value)
+
+
+def _lines(cell: str) -> list[str]:
+    return [line.strip() for line in cell.split("\n") if line.strip()]
+
+
+def _read_day(cell: str) -> date | str | None:
+    try:
+        return _day(cell)
+    except ValueError:
+        return cell
+
+
+def _read_source(line: str) -> dict[str, str | None]:
+    name, separator, url = line.rpartition(" | ")
+    if not separator:
+        return {"name": line, "url": None}
+    return {"name": name.strip(), "url": None if url.strip() == NO_ADDRESS else url.strip()}
+
+
+def _cell_faults(raw: Raw) -> Iterator[Finding]:
+    for locale in LOCALES:
+        for part in TEXTS:
+            long = len(str((raw.value[locale] or {}).get(part) or ""))
+            if long > MAX_CELL:
+                told = {"count": long, "most": MAX_CELL}
+                yield Finding("error", raw.place(locale, part), raw.id, "has {count} characters; at most {most}", told)
+
+
+def _by_column(header: Sequence[str], rows: Iterable[Sequence[str]], name: str) -> Iterator[Row]:
+    columns = [cell.strip() for cell in header]
+    place = f"{name}: row 1"
+    unknown = [column for column in columns if column not in {*COLUMNS, ""}]
+    faults = [_complaint(place, "there is no column '{column}'", column=column[:60]) for column in unknown]
+    missing = [column for column in NEEDED if column not in columns]
+    faults += [_complaint(place, "column '{column}' is missing", column=column) for column in missing]
+    twice = [column for column in COLUMNS if columns.count(column) > 1]
+    faults += [_complaint(place, "column '{column}' is there twice", column=column) for column in twice]
+    if faults:
+        raise FaultyFileError(faults)
+    for number, row in enumerate(rows, start=2):
+        if number > MAX_ROWS + 1:
+            raise _fault(f"{name}: row {number}", "more than {most} rows; split the file", most=MAX_ROWS)
+        beyond = [cell for cell in row[len(columns) :] if cell.strip()]
+        if beyond:
+            raise _fault(f"{name}: row {number}", "has more cells than there are columns: {cell}", cell=beyond[0][:60])
+        yield number, {column: cell for column, cell in zip(columns, row, strict=False) if column}
+
+
+# CSV
+
+_FORMULA: Final = re.compile(r"[\s'\"]*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
+"""What a spreadsheet may take for a formula, behind white space and quotes too, and in full width."""
+
+
+def _as_csv(entries: Iterable[Written]) -> bytes:
+    """With a byte order mark, as spreadsheets take UTF-8 for something else without it."""
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, quoting=csv.QUOTE_ALL)
+    rows.writerow(COLUMNS)
+    for entry in entries:
+        cells = _cells(entry)
+        rows.writerow([_harmless(cells[column]) for column in COLUMNS])
+    return text.getvalue().encode("utf-8-sig")
+
+
+def _harmless(cell: str) -> str:
+    """A quote in front makes any spreadsheet take it for text."""
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def _meant(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell[1:]) else cell
+
+
+def _from_csv(data: bytes, file: Path) -> list[Raw]:
+    text = _decoded(data, file.name, ": row 1")
+    head = text.partition("\n")[0]
+    separator = max(",;\t", key=head.count)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        rows = [[_meant(cell.replace("\r\n", "\n")) for cell in row] for row in lines]
+    except csv.Error as error:
+        raise _fault(f"{file.name}:{lines.line_num}", "not valid CSV: {fault}", fault=str(error)) from error
+    if not rows:
+        raise _fault(f"{file.name}: row 1", "is empty")
+    return _read_rows(_by_column(rows[0], rows[1:], file.name), file.name)
+
+
+# XLSX
+
+
+def _as_xlsx(entries: Iterable[Written]) -> bytes:
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Alignment, Font
+
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet(SHEET)
+    sheet.freeze_panes = "C2"
+    for at, column in enumerate(COLUMNS):
+        sheet.column_dimensions[_letters(at)].width = 60 if column.endswith(("answer", "phrasings")) else 24
+
+    def cell(text: str, bold: bool = False) -> WriteOnlyCell:
+        made = WriteOnlyCell(sheet, value=text or None)
+        if text:
+            made.data_type = "s"  # a text stays one, whatever it begins with
+            made.quotePrefix = True
+        made.alignment = Alignment(wrap_text=True, vertical="top")
+        made.font = Font(bold=bold)
+        return made
+
+    sheet.append([cell(column, bold=True) for column in COLUMNS])
+    for entry in entries:
+        cells = _cells(entry)
+        sheet.append([cell(_escaped(cells[column])) for column in COLUMNS])
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def _letters(column: int) -> str:
+    letters = ""
+    column += 1
+    while column:
+        column, rest = divmod(column - 1, 26)
+        letters = chr(65 + rest) + letters
+    return letters
+
+
+def _escaped(cell: str) -> str:
+    """`_x0041_` would be read as the letter it names."""
+    return re.sub(r"_(?=x[0-9A-Fa-f]{4}_)", "_x005F_", cell)
+
+
+def _from_xlsx(data: bytes, file: Path) -> list[Raw]:
+    from python_calamine import CalamineError, load_workbook
+
+    try:
+        book = load_workbook(io.BytesIO(_unpacked(data, file.name)))
+        rows = book.get_sheet_by_index(0).to_python(skip_empty_area=False)
+    except (CalamineError, ValueError, OSError, IndexError) as error:
+        raise _fault(file.name, "not a workbook that can be read: {reason}", reason=str(error)) from error
+    if not rows:
+        raise _fault(f"{file.name}: row 1", "is empty")
+    texts = [[_text(cell) for cell in row] for row in rows]
+    return _read_rows(_by_column(texts[0], texts[1:], file.name), file.name)
+
+
+def _text(cell: Any) -> str:
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    if isinstance(cell, float):
+        return str(int(cell)) if cell.is_integer() else str(cell)
+    if isinstance(cell, datetime):
+        return cell.date().isoformat()
+    return cell.isoformat() if isinstance(cell, date) else str(cell).replace("\r\n", "\n")
+
+
+def _unpacked(data: bytes, name: str) -> bytes:
+    """The workbook packed anew from parts that were looked at, as sizes and sums in an archive can lie."""
+    parts: dict[str, bytes] = {}
+    left = MAX_UNPACKED
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if len(archive.infolist()) > MAX_PARTS:
+                raise _fault(name, "has more than {most} parts", most=MAX_PARTS)
+            for info in archive.infolist():
+                with archive.open(info) as part:
+                    parts[info.filename] = content = part.read(left + 1)
+                left -= len(content)
+                if left < 0:
+                    raise _fault(name, "unpacks to more than {most} bytes", most=f"{MAX_UNPACKED:,}")
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+        raise _fault(name, "not a workbook that can be read: {reason}", reason=str(error)) from error
+    _refuse_foreign(parts, name)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for part_name, content in parts.items():
+            archive.writestr(part_name, content)
+    return packed.getvalue()
+
+
+def _refuse_foreign(parts: Mapping[str, bytes], name: str) -> None:
+    """Formulas, links to other workbooks, macros and document types: nothing that a text needs."""
+    look = _Look(name)
+    for part, content in parts.items():
+        if part.startswith(("xl/externalLinks/", "xl/connections", "xl/queryTables")):
+            look.complain(name, "links to other files: {part}", part=part)
+        if part.endswith("vbaProject.bin"):
+            look.complain(name, "holds macros: {part}", part=part)
+        if part.endswith((".xml", ".rels")):
+            look.into(content, part)
+    if look.longest * look.cells > MAX_SPREAD:
+        look.complain(name, "unpacks to more than {most} bytes", most=f"{MAX_SPREAD:,}")
+    if look.faults:
+        raise FaultyFileError(look.faults[:MOST_FAULTS])
+
+
+class _Look:
+    """What stands in the XML of a workbook that a table has no need of, and how much its cells will hold.
+
+    A cell far away makes a table of millions, and one long text may stand in every cell.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._in_sheet = False
+        self._row = self._column = self._length = 0
+        self.longest = self.cells = 0
+        self.faults: list[Finding] = []
+
+    def complain(self, place: str, template: str, **values: object) -> None:
+        self.faults.append(_complaint(place, template, **values))
+
+    def into(self, content: bytes, part: str) -> None:
+        self._in_sheet = part.startswith("xl/worksheets/")
+        self._row = self._column = 0
+        parser = expat.ParserCreate()
+        parser.StartDoctypeDeclHandler = self._doctype
+        parser.StartElementHandler = self._begins
+        parser.EndElementHandler = self._ends
+        parser.CharacterDataHandler = self._says
+        try:
+            parser.Parse(content, True)
+        except FaultyFileError as fault:
+            self.faults += fault.findings
+        except expat.ExpatError as error:
+            self.complain(self._name, "{part} is no XML: {reason}", part=part, reason=str(error))
+
+    def _doctype(self, *_: Any) -> None:
+        raise _fault(self._name, "declares a document type, which no workbook does")
+
+    def _begins(self, tag: str, attributes: Mapping[str, str]) -> None:
+        kind = tag.rpartition(":")[2]
+        if kind == "si":
+            self._length = 0
+        if not self._in_sheet:
+            return
+        if kind == "row":
+            self._row, self._column = int(attributes.get("r", self._row + 1)), 0
+        elif kind == "c":
+            self._row, self._column = _reference(attributes.get("r"), self._row, self._column + 1)
+            self.cells += 1
+        elif kind == "f":
+            self.complain(self._place, "holds a formula; put in the text itself")
+        if self._row > MAX_ROWS + 1 or self._column > MAX_COLUMNS:
+            raise _fault(self._place, "a cell this far away makes the table too large")
+
+    def _ends(self, tag: str) -> None:
+        if tag.rpartition(":")[2] == "si":
+            self.longest = max(self.longest, self._length)
+
+    def _says(self, text: str) -> None:
+        self._length += len(text)
+
+    @property
+    def _place(self) -> str:
+        return f"{self._name}: row {self._row}, column {_letters(max(self._column, 1) - 1)}"
+
+
+def _reference(cell: str | None, row: int, column: int) -> tuple[int, int]:
+    """Row and column, from 1, of a cell such as "B7"; where it has no name it is the next."""
+    found = re.fullmatch(r"([A-Z]{1,3})([0-9]{1,7})", cell or "")
+    if found is None:
+        return row, column
+    column = 0
+    for letter in found[1]:
+        column = column * 26 + ord(letter) - 64
+    return int(found[2]), column
