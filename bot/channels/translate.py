@@ -5,7 +5,9 @@ from typing import Any
 from aiogram.methods import EditMessageText, SendDocument, SendMessage
 from aiogram.types import (
     BufferedInputFile,
+    CopyTextButton,
     ForceReply,
+    InlineKeyboardButton,
     InlineKeyboardMarkup,
     KeyboardButton,
     LinkPreviewOptions,
@@ -55,18 +57,17 @@ def markup_of(message: Message) -> Markup | None:
 
 def inline_keyboard(buttons: Buttons) -> InlineKeyboardMarkup | None:
     rows = [[_button(button) for button in row] for row in buttons if row]
-    return InlineKeyboardMarkup.model_validate({"inline_keyboard": rows}) if rows else None
+    return InlineKeyboardMarkup(inline_keyboard=rows) if rows else None
 
 
-def _button(button: Button) -> dict[str, Any]:
-    """In Telegram's JSON: reading a whole keyboard costs half of what making each of its buttons does."""
-    return {
-        "text": button.text,
-        "callback_data": button.action.encode() if button.action is not None else None,
-        "url": button.url,
-        "copy_text": {"text": button.copy} if button.copy is not None else None,
-        "style": button.style,
-    }
+def _button(button: Button) -> InlineKeyboardButton:
+    return InlineKeyboardButton(
+        text=button.text,
+        callback_data=button.action.encode() if button.action is not None else None,
+        url=button.url,
+        copy_text=CopyTextButton(text=button.copy) if button.copy is not None else None,
+        style=button.style,
+    )
 
 
 def reply_keyboard(keyboard: ReplyKeyboard) -> ReplyKeyboardMarkup | ReplyKeyboardRemove | ForceReply:
