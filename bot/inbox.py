@@ -257,7 +257,8 @@ class Inbox:
 
     async def _mark_done(self, tx: Tx, ids: Sequence[int]) -> None:
         if ids:
-            await tx.execute(_MARK_DONE, {"ids": list(ids), "at": self._clock.now()})
+            now = self._clock.now()
+            await tx.execute(_MARK_DONE, [{"this": update_id, "at": now} for update_id in ids])
 
     def _forget_done(self, lane: Lane, marked: Sequence[int]) -> None:
         left = [update_id for update_id in self._done.get(lane, ()) if update_id not in marked]
@@ -357,6 +358,4 @@ def _keeping(db: Database) -> ReturningInsert[int]:
     return insert.on_conflict_do_nothing(index_elements=["bot_id", "key"]).returning(InboxUpdate.id)
 
 
-_MARK_DONE = (
-    update(InboxUpdate).where(InboxUpdate.id.in_(bindparam("ids", expanding=True))).values(done_at=bindparam("at"))
-)
+_MARK_DONE = update(InboxUpdate).where(InboxUpdate.id == bindparam("this")).values(done_at=bindparam("at"))

@@ -54,6 +54,10 @@ _NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"'}
 _MARKUP = re.compile("[<&]")
 _REFERENCE = re.compile(r"&(?:#x(?P<hex>[0-9a-fA-F]*)|#(?P<dec>[0-9]*)|(?P<name>[a-zA-Z]*))")
 _SPACE = " \t\r\n\x0b\x0c\x00"
+_SPACES = re.compile(f"[{_SPACE}]+")
+_TAG_NAME = re.compile(f"[^{_SPACE}>]+")
+_ATTRIBUTE_NAME = re.compile(f"[^{_SPACE}=>/\"']+")
+_QUOTED = {quote: re.compile(f"[^&{quote}]+") for quote in "'\""}
 _TIME_FORMAT = re.compile(r"r|[wWdDtT]*")
 _LANGUAGE = "language-"
 
@@ -161,7 +165,7 @@ class _Reader:
             if char == "<":
                 self._tag()
             elif char == "&":
-                self._reference()
+                self._put(self._referred())
             else:
                 self._plain()
         if self.open:
@@ -180,10 +184,11 @@ class _Reader:
         self.pieces.append(text)
         self.length += units(text)
 
-    def _reference(self) -> None:
+    def _referred(self) -> str:
+        """The character that a reference stands for; an ampersand that begins none stands for itself."""
         if (decoded := self._decoded()) is None:
             decoded, self.at = "&", self.at + 1
-        self._put(decoded)
+        return decoded
 
     def _decoded(self) -> str | None:
         found = _REFERENCE.match(self.html, self.at)
@@ -204,15 +209,11 @@ class _Reader:
         """The character at hand; nothing at the end, as the server sees its closing zero byte."""
         return self.html[self.at : self.at + 1]
 
-    def _until(self, stops: str) -> str:
-        start = self.at
-        while (char := self._here()) and char not in stops:
-            self.at += 1
+    def _run(self, of: re.Pattern[str]) -> str:
+        """What stands here of such characters, if anything; it is stepped over."""
+        start, found = self.at, of.match(self.html, self.at)
+        self.at = found.end() if found is not None else start
         return self.html[start : self.at]
-
-    def _spaces(self) -> None:
-        while (char := self._here()) and char in _SPACE:
-            self.at += 1
 
     def _fail(self, reason: str, at: int) -> NoReturn:
         raise EntityError(f"{reason} at byte offset {self._bytes(at)}")
@@ -221,7 +222,7 @@ class _Reader:
         return len(self.html[:at].encode())
 
     def _start_tag(self, begin: int) -> None:
-        name = _lower(self._until(_SPACE + ">"))
+        name = _lower(self._run(_TAG_NAME))
         if not self._here():
             self._fail("Unclosed start tag", begin)
         if name not in _TYPES:
@@ -235,21 +236,21 @@ class _Reader:
         self.open.append(tag)
 
     def _next_attribute(self) -> bool:
-        self._spaces()
+        self._run(_SPACES)
         return self._here() != ">"
 
     def _attribute(self, tag: _Open, begin: int) -> None:
-        name = self._until(_SPACE + "=>/\"'")
+        name = self._run(_ATTRIBUTE_NAME)
         if not name:
             self._fail(f'Empty attribute name in the tag "{tag.name}"', begin)
-        self._spaces()
+        self._run(_SPACES)
         if self._here() != "=":
             if not self._here():
                 self._fail(f'Unclosed start tag "{tag.name}"', begin)
             _take(tag, name, "")
             return
         self.at += 1
-        self._spaces()
+        self._run(_SPACES)
         if not self._here():
             self._fail(f'Unclosed start tag "{tag.name}"', begin)
         value = self._quoted() if self._here() in "'\"" else self._token()
@@ -270,11 +271,7 @@ class _Reader:
         self.at += 1
         value = []
         while (char := self._here()) and char != quote:
-            if char == "&" and (decoded := self._decoded()) is not None:
-                value.append(decoded)
-            else:
-                value.append(char)
-                self.at += 1
+            value.append(self._referred() if char == "&" else self._run(_QUOTED[quote]))
         self.at += bool(self._here())
         return "".join(value)
 
@@ -282,8 +279,8 @@ class _Reader:
         if not self.open:
             self._fail("Unexpected end tag", begin)
         self.at += 1
-        name = _lower(self._until(_SPACE + ">"))
-        self._spaces()
+        name = _lower(self._run(_TAG_NAME))
+        self._run(_SPACES)
         if self._here() != ">":
             self._fail("Unclosed end tag", begin)
         self.at += 1
@@ -348,7 +345,8 @@ def parse(html: str) -> Styled:
 
 
 def _lower(name: str) -> str:
-    return "".join(char.lower() if char.isascii() else char for char in name)
+    """As the server does it, which knows the letters of ASCII only."""
+    return name.lower() if name.isascii() else "".join(char.lower() if char.isascii() else char for char in name)
 
 
 def _is_text(text: str) -> bool:
@@ -392,7 +390,7 @@ def _emoji_id(argument: str) -> str:
 
 def _without_helpers(entities: Iterable[Entity]) -> list[Entity]:
     """The language of a `code` that met no `pre` was only kept to find one."""
-    return [replace(e, language=None) if e.type == "code" else e for e in entities]
+    return [replace(e, language=None) if e.type == "code" and e.language else e for e in entities]
 
 
 def _in_order(entities: Iterable[Entity]) -> tuple[Entity, ...]:
@@ -417,7 +415,7 @@ def _cleaned(styled: Styled) -> Styled:
     if gone := [units(styled.text[: found.start()]) for found in _DROPPED.finditer(styled.text)]:
         moved = (_moved(entity, lambda at: at - bisect_left(gone, at)) for entity in styled.entities)
         styled = Styled(_DROPPED.sub("", styled.text), tuple(e for e in moved if e.length))
-    return replace(styled, text=_BLANK.sub(" ", styled.text))
+    return Styled(_BLANK.sub(" ", styled.text), styled.entities)
 
 
 def _moved(entity: Entity, move: Callable[[int], int]) -> Entity:
