@@ -63,6 +63,24 @@ FUNCTION_WORDS: Final = frozenset(  # as running text, which is easier to read a
 _SHARED = frozenset("后里台云干几准于采并余丑范复伙征占群划")
 
 
+# How Cantonese asks, for matching only: many in Hong Kong type as they speak, while entries are written in Mandarin.
+_CANTONESE: Final = dict(
+    pair.split("=")
+    for pair in """
+    可唔可以=可不可以 得唔得=可不可以 使唔使=要不要 駛唔駛=要不要 洗唔洗=要不要 係唔係=是不是 係咪=是不是 有冇=有没有
+    唔係=不是 唔使=不用 定係=还是 即係=就是 點樣=怎样 點解=为什么 點算=怎么办 點做=怎么做 點計=怎么算 點處理=怎么处理
+    點辦=怎么办 點申請=怎么申请 點分=怎么分 點先=怎样才 點揀=怎么选 點寫=怎么写 點定=怎么定 邊個=谁 邊度=哪里 邊間=哪家
+    邊啲=哪些 邊種=哪种 邊樣=哪样 邊隻=哪个 邊條=哪条 邊份=哪份 幾多=多少 幾耐=多久 幾時=什么时候 乜嘢=什么 咩嘢=什么
+    做乜=为什么 做咩=做什么 乜=什么 咩=什么 我哋=我们 你哋=你们 佢哋=他们 佢=他 嗰=那 呢個=这个 呢啲=这些 呢份=这份
+    呢間=这家 呢種=这种 嗰啲=那些 俾人=被人 畀人=被人 畀=给 俾=给 攞=拿 喺=在 咗=了 嚟=来 睇=看 搵=找 揾=找 諗=想
+    嘢=东西 咁=这样 啲=些 嘅=的 冇=没有 唔=不 哋=们 嗮=了 而家=现在 依家=现在 聽日=明天 尋日=昨天 老細=老板 揀=选
+    鍾意=喜欢
+    """.split()  # noqa: SIM905
+)
+_SPOKEN = re.compile("|".join(sorted(map(re.escape, _CANTONESE), key=len, reverse=True)))
+_IS = re.compile("(?<![關联聯干])係(?!數)")
+
+
 @dataclass(frozen=True, slots=True)
 class Analysis:
     """A text as the engine sees it. Equal `key`s mean the same question.
@@ -249,7 +267,12 @@ def _cut(run: str) -> list[str]:
 def _to_simplified(text: str) -> str:
     if not _HAN_RUN.search(text):
         return text
-    return str(_converter("t2s").convert(_converter("hk2s").convert(text)))
+    return str(_converter("t2s").convert(_converter("hk2s").convert(_as_mandarin(text))))
+
+
+def _as_mandarin(text: str) -> str:
+    spoken = _SPOKEN.sub(lambda found: _CANTONESE[found[0]], text)
+    return spoken if spoken == text else _IS.sub("是", spoken)
 
 
 @cache
