@@ -36,7 +36,7 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
     from handlers.services import Core, Services
     from knowledge.answers import Answers
     from knowledge.curation import Curation
-    from knowledge.heads import Heads
+    from knowledge.heads import Heads, fit_beside
     from knowledge.live import Live
     from scheduler.appointments.service import Appointments
     from scheduler.events.kinds import event_kinds
@@ -52,7 +52,8 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
 
     contacts, consents = Contacts(db, clock, settings.default_zone), Consents(clock)
     desk = Desk(db, clock, outbox, contacts)
-    live = Live(db, clock, settings.default_zone, Heads(db, clock, replica), background)
+    heads = Heads(db, clock, replica, fit_beside if settings.fitting else None)
+    live = Live(db, clock, settings.default_zone, heads, background)
     knowledge_changed.answer(live.wake)
     answers = Answers(db, clock, texts, live, settings.operator.model_dump())
     curation = Curation(db, clock, live, knowledge_changed.ring)

@@ -90,6 +90,11 @@ class Settings(BaseSettings):
     messages_per_minute: int = Field(
         30, ge=1, le=1000, description="Updates a minute that one chat may send before it is asked to slow down."
     )
+    fitting: bool = Field(
+        True,
+        description="Fit the ranking of answers to what is published, in a process beside that keeps a core busy for a "
+        "while; one replica does it for all. Without, answers are found by their words alone.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much is logged.")
     operator: OperatorFacts = Field(
         default_factory=OperatorFacts,

@@ -9,12 +9,11 @@ from datetime import date
 from functools import cache, lru_cache
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from zlib import crc32
 
 from jinja2 import TemplateError, meta, nodes
 from jinja2.sandbox import SandboxedEnvironment
-from jsonschema import Draft202012Validator
 
 from bot.settings import OperatorFacts
 from bot.texts import N_
@@ -32,6 +31,9 @@ from knowledge.library import (
     parse,
 )
 from knowledge.reading import LibraryError, Raw, Step, read_file
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 Level = Literal["error", "warning"]
 
@@ -164,7 +166,9 @@ def _texts_in(value: Any, path: tuple[Step, ...]) -> Iterator[tuple[tuple[Step, 
 
 
 @cache
-def _schema() -> Draft202012Validator:
+def _schema() -> "Draft202012Validator":
+    from jsonschema import Draft202012Validator  # a tenth of a second, which a start need not wait for
+
     file = Path(__file__).parent / "entries" / "schema.json"
     schema = json.loads(file.read_text(encoding="utf-8"))
     entry = {"$ref": "#/$defs/entry", "$defs": schema["$defs"]}

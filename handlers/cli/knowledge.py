@@ -60,7 +60,8 @@ class Base:
     async def engine(self) -> Engine:
         if self.core is None:
             shipped = library.load()
-            return Engine.fit(shipped.documents(self.today), shipped.synonyms())
+            make = Engine.fit if self.settings.fitting else Engine.light
+            return make(shipped.documents(self.today), shipped.synonyms())
         return (await self.core.live.whole_view()).engine
 
     def database(self) -> Core:
@@ -182,10 +183,14 @@ async def _explain(base: Base, options: argparse.Namespace) -> int:
         print(_as_text(engine.decide(line, options.locale)))
         for candidate in engine.search(line, options.locale):
             why = candidate.why
+            head = "-" if why.head is None else f"{why.head:.2f}"
             print(
-                f"  {candidate.entry_id:<18} {candidate.confidence:.2f}  cosine {why.cosine:.2f}  bm25 {why.bm25:.2f}  "
-                f"coverage {why.coverage:.2f}  unknown {why.unknown:.2f}  margin {why.margin:+.2f}  {why.phrasing}"
+                f"  {candidate.entry_id:<18} {candidate.confidence:.2f}  head {head}  cosine {why.cosine:.2f}  "
+                f"bm25 {why.bm25:.2f}  coverage {why.coverage:.2f}  unknown {why.unknown:.2f}  aside {why.aside:.2f}  "
+                f"margin {why.margin:+.2f}  {why.phrasing}"
             )
+            for typed, taken in why.mended:
+                print(f"    {typed} taken for {taken}")
     return 0
 
 

@@ -22,11 +22,11 @@ from bot.texts.actions import (
 from handlers.chat.curate import preview_message
 from knowledge.changes import Content
 from knowledge.curation import Drafted, Preview, Published, Revision
-from knowledge.engine import Candidate, Case, Decision, Why
+from knowledge.engine import Case, Document, Engine
 from knowledge.regression import effect
 from tests.conftest import START
 from tests.knowledge.house import answering
-from tests.machine import Machine, Seen, Visitor, plain, until
+from tests.machine import Machine, Seen, Visitor, plain
 
 ENTRY = "cipo-01"
 OWL = "office of the owl"
@@ -83,11 +83,8 @@ async def test_a_way_to_ask_is_drafted_weighed_published_and_answered(chat: Mach
     assert "Publish" in seen.labels()
     seen = await curator.presses("Publish")
     assert "Published. Everybody is answered from it" in seen.text
-
-    async def answered() -> bool:
-        return "both designs and carries out" in (await reader.says(OWL)).text
-
-    await until(answered, "the new question to be answered")
+    await chat.core.live.look()
+    assert "both designs and carries out" in (await reader.says(OWL)).text
 
 
 async def test_a_text_that_cannot_be_published_says_why_and_has_no_button(chat: Machine) -> None:
@@ -213,9 +210,8 @@ async def test_long_texts_fit_one_message(chat: Machine) -> None:
 @pytest.mark.parametrize("locale", LOCALES)
 def test_a_preview_of_much_fits_one_message_in_every_language(locale: str) -> None:
     say = Texts().translator(locale)
-    why = Why("", False, 0.0, 0.0, 0.0, 0.0, False, 0.0)
-    answer = Decision("answer", (Candidate("x" * 32, 0.9, why),), "en", "m")
-    decline = Decision("decline", (), "en", "m")
+    engine = Engine.light([Document("x" * 32, "en", ("hello there",))])
+    answer, decline = engine.decide("hello there"), engine.decide("")
     asked = [Case("<&" * 200, "en", "x" * 32 if n % 2 else None) for n in range(60)]
     measured = effect(asked, [decline] * 60, [answer] * 60)
     revision = Revision(
