@@ -1,0 +1,63 @@
+"""Like questions together: the leader of a cluster is the first that was asked, the others are near enough to it. Pure."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from knowledge.engine.analysis import FUNCTION_WORDS, Analyzer
+
+ALIKE: Final = 0.55
+"""Cosine from which two questions count as one, found by trying: "for sale" and "on sale" are, two subjects are not."""
+
+_WORD: Final = 2
+"""A word counts as much as so many character n-grams."""
+
+Vector = Mapping[str, float]
+
+
+def clusters(texts: Sequence[str], analyzer: Analyzer) -> list[list[int]]:
+    """The places of the texts, grouped; each group begins with its leader. The same texts give the same groups."""
+    led: dict[int, list[int]] = {}
+    by_feature: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    for place, vector in enumerate(_vectors(texts, analyzer)):
+        leader = _nearest(vector, by_feature)
+        if leader is not None:
+            led[leader].append(place)
+            continue
+        led[place] = [place]
+        for feature, weight in vector.items():
+            by_feature[feature].append((place, weight))
+    return list(led.values())
+
+
+def _nearest(vector: Vector, by_feature: Mapping[str, Sequence[tuple[int, float]]]) -> int | None:
+    """The leader that is most alike, if any is enough; of equals the first."""
+    cosines: dict[int, float] = defaultdict(float)
+    for feature, weight in vector.items():
+        for leader, there in by_feature.get(feature, ()):
+            cosines[leader] += weight * there
+    best = min(cosines, key=lambda leader: (-round(cosines[leader], 9), leader), default=None)
+    return best if best is not None and cosines[best] >= ALIKE else None
+
+
+def _vectors(texts: Sequence[str], analyzer: Analyzer) -> list[Vector]:
+    """Of length 1; what many of the questions share weighs little."""
+    counts = [_features(text, analyzer) for text in texts]
+    shared = Counter(feature for each in counts for feature in each)
+    rarity = {feature: 1 + math.log((1 + len(texts)) / (1 + n)) for feature, n in shared.items()}
+    return [_unit({feature: (1 + math.log(n)) * rarity[feature] for feature, n in each.items()}) for each in counts]
+
+
+def _features(text: str, analyzer: Analyzer) -> Counter[str]:
+    seen = analyzer.analyse(text)
+    found = Counter({f"g {gram}": n for gram, n in seen.grams.items()})
+    for term, n in seen.terms.items():
+        if not FUNCTION_WORDS.issuperset(term.split()):
+            found[f"w {term}"] += _WORD * n
+    return found or Counter({f"k {seen.key or text.strip()}": 1})
+
+
+def _unit(vector: Vector) -> Vector:
+    length = math.sqrt(sum(weight * weight for weight in vector.values()))
+    return {feature: weight / length for feature, weight in vector.items()}
