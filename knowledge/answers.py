@@ -1,7 +1,8 @@
 """Answering: from a question to a curated text, an honest "did you mean", or a decline that offers a person."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -12,9 +13,10 @@ from bot.texts import Texts
 from bot.texts.markdown import to_html
 from knowledge.library import Category, Entry, Source
 from knowledge.live import Live, View
-from knowledge.questions import Logged, QuestionLog
+from knowledge.questions import Considered, Logged, QuestionLog
 
 RELATED = 3
+RANKED = 5
 RENDERED = 2048
 """Answers kept as HTML; rendering one takes as long as deciding."""
 
@@ -65,6 +67,18 @@ class Decline:
     locale: str
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why a question was decided as it was, from the log, beside the engine's ranking of all entries now.
+
+    `same`: by the same model, so that the ranking is the one that was decided on.
+    """
+
+    logged: Logged
+    ranking: tuple[Considered, ...]
+    same: bool
+
+
 class Answers:
     """Answers from the live knowledge; what comes before there is any waits for it.
 
@@ -113,6 +127,21 @@ class Answers:
         if not await self._log.picked(contact_id, question, entry):
             return None
         return Answer(question, self._show(view, entry, locale))
+
+    async def why(self, question: int, asker: int | None) -> Evidence | None:
+        """The evidence behind a logged question; only if `asker` asked it, where one is given."""
+        logged = await self._log.logged(question, asker)
+        if logged is None:
+            return None
+        view = await self._live.view()
+        found = await asyncio.to_thread(view.engine.search, logged.text, logged.locale, RANKED)
+        ranking = tuple(Considered(each.entry_id, each.confidence, asdict(each.why)) for each in found)
+        return Evidence(logged, ranking, view.engine.model == logged.model)
+
+    async def count(self) -> int:
+        """How many entries there are, small talk included."""
+        view = await self._live.view()
+        return len(view.library.valid(view.day))
 
     async def categories(self) -> list[Category]:
         view = await self._live.view()

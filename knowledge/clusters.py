@@ -1,4 +1,4 @@
-"""Like questions together: the leader of a cluster is the first that was asked, the others are near enough to it. Pure."""
+"""Like questions together: a cluster is led by the question asked first, the others are near enough to it. Pure."""
 
 import math
 from collections import Counter, defaultdict

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import Row, func, insert, select, update
 
 from bot.clock import Clock
+from bot.people.models import Contact
 from bot.people.roles import audit
 from bot.storage import Database, Tx
 from knowledge.changes import Change, Content, differences, merge
@@ -38,7 +39,7 @@ from knowledge.revisions import (
 class Revision:
     """A revision as curators see it. `title` is the question by locale; an entry that is `retired` has none.
 
-    A draft is `stale` when another text was published since it was begun.
+    A draft is `stale` when another text was published since it was begun. `author` is the name in their profile.
     """
 
     id: int
@@ -48,6 +49,7 @@ class Revision:
     based_on: int | None
     note: str
     author_id: int | None
+    author: str | None
     created_at: datetime
     published_by: int | None
     published_at: datetime | None
@@ -162,15 +164,27 @@ class Curation:
     # Looking
 
     async def revision(self, number: int) -> Revision | None:
-        async with self._db.read() as tx:
-            row = await revision(tx, number)
-            return await self._seen(tx, row) if row else None
+        return next(iter(await self._listed(EntryRevision.id == number)), None)
 
     async def content(self, number: int) -> Content | None:
         """The text of a revision."""
         async with self._db.read() as tx:
             row = await revision(tx, number)
         return row.content if row else None
+
+    async def text_now(self, entry_id: str) -> Written | None:
+        """The published version of an entry that holds today, else its last one; None for a retired entry.
+
+        Of an entry that was never published, the draft that is open.
+        """
+        async with self._db.read() as tx:
+            live = await published(tx, entry_id) or await self._open_draft(tx, entry_id, None)
+        return live.content[self._version_now(live.content)] if live is not None and live.content else None
+
+    def _version_now(self, content: Content) -> int:
+        today = self._live.today().isoformat()
+        holds = [(v.get("valid_from") or "") <= today <= (v.get("valid_to") or "9999") for v in content]
+        return holds.index(True) if True in holds else len(content) - 1
 
     async def history(self, entry_id: str) -> list[Revision]:
         """All revisions of an entry, newest first."""
@@ -187,13 +201,9 @@ class Curation:
     async def _listed(self, which: Any, newest_first: bool = False) -> list[Revision]:
         order = EntryRevision.id.desc() if newest_first else EntryRevision.id
         async with self._db.read() as tx:
-            rows = (await tx.execute(select(REVISION).where(which).order_by(order))).all()
+            rows: Sequence[Any] = (await tx.execute(_WITH_AUTHOR.where(which).order_by(order))).all()
             live = await published_ids(tx)
-        return [_revision(row, live.get(row.entry_id)) for row in rows]
-
-    async def _seen(self, tx: Tx, row: Row[Any]) -> Revision:
-        live = await published(tx, row.entry_id)
-        return _revision(row, live.id if live else None)
+        return [_revision(row, live.get(row.entry_id), row.author) for row in rows]
 
     async def diff(self, number: int) -> list[Change] | None:
         """How a draft differs from what is published, any other revision from the one before it."""
@@ -274,6 +284,14 @@ class Curation:
             await lock(tx)
             return [await self._draft(tx, actor, entry_id, _tidy(text), note) for entry_id, text in texts.items()]
 
+    async def put_draft(self, tx: Tx, actor: int | None, entry_id: str, content: Content) -> Drafted | Refused:
+        """`draft` of a text that differs from what is published, within the caller's transaction."""
+        await lock(tx)
+        faults = _form_faults(entry_id, content)
+        drafted = Refused(faults) if faults else await self._draft(tx, actor, entry_id, _tidy(content), "")
+        assert not isinstance(drafted, Unchanged), entry_id
+        return drafted
+
     async def add_phrasing(
         self, actor: int | None, entry_id: str, locale: str, text: str, note: str = ""
     ) -> Drafted | Unchanged | Refused | Gone:
@@ -289,22 +307,52 @@ class Curation:
         self, tx: Tx, actor: int | None, entry_id: str, locale: str, text: str, note: str = ""
     ) -> Drafted | Unchanged | Refused | Gone:
         """`add_phrasing` within the caller's transaction."""
+
+        def with_phrasing(content: Content) -> Content:
+            return [_with_phrasing(version, locale, " ".join(text.split())) for version in content]
+
+        return await self._amend(tx, actor, entry_id, with_phrasing, note)
+
+    async def _amend(
+        self, tx: Tx, actor: int | None, entry_id: str, change: Callable[[Content], Content | None], note: str
+    ) -> Drafted | Unchanged | Refused | Gone:
         await lock(tx)
         live = await published(tx, entry_id)
-        if live is None or not live.content:
+        if live is not None and not live.content:
             return Gone()
-        open_draft = await self._open_draft(tx, entry_id, live.id)
+        live_id = live.id if live else None
+        open_draft = await self._open_draft(tx, entry_id, live_id)
         base = open_draft or live
-        content = [_with_phrasing(version, locale, text.strip()) for version in base.content]
+        content = change(base.content) if base and base.content else None
+        if base is None or content is None:
+            return Gone()
         if content == base.content:
-            seen = _revision(base, live.id)
+            seen = _revision(base, live_id)
             return Drafted(seen) if open_draft else Unchanged(seen)
         faults = _form_faults(entry_id, content)
         if faults:
             return Refused(faults)
         if open_draft:
             await change_state(tx, [open_draft.id], "superseded")
-        return await self._draft(tx, actor, entry_id, content, note)
+        return await self._draft(tx, actor, entry_id, _tidy(content), note)
+
+    async def rewrite(
+        self, actor: int | None, entry_id: str, locale: str, answer: str
+    ) -> Drafted | Unchanged | Refused | Gone:
+        """Draft another answer in one language, in the version of the entry that holds today.
+
+        As with phrasings, it goes on from the newest local draft that can still be published.
+        """
+
+        def rewritten(content: Content) -> Content | None:
+            at = self._version_now(content)
+            if not content[at].get(locale):
+                return None
+            version = {**content[at], locale: {**content[at][locale], "answer": answer.strip()}}
+            return [*content[:at], version, *content[at + 1 :]]
+
+        async with self._db.write() as tx:
+            return await self._amend(tx, actor, entry_id, rewritten, "")
 
     async def rebase(self, actor: int | None, number: int) -> Drafted | Unchanged | Gone:
         """Bring a stale draft up to what is published now, as a new draft. What both changed stays as drafted."""
@@ -321,9 +369,9 @@ class Curation:
             await change_state(tx, [row.id], "superseded")
             return await self._draft(tx, actor, row.entry_id, merged.content, row.note)
 
-    async def _open_draft(self, tx: Tx, entry_id: str, published_id: int) -> Row[Any] | None:
+    async def _open_draft(self, tx: Tx, entry_id: str, published_id: int | None) -> Row[Any] | None:
         mine = (EntryRevision.entry_id == entry_id) & (EntryRevision.state == "draft")
-        fresh = mine & (EntryRevision.origin == "local") & (EntryRevision.based_on == published_id)
+        fresh = mine & (EntryRevision.origin == "local") & EntryRevision.based_on.is_not_distinct_from(published_id)
         newest = select(REVISION).where(fresh).order_by(EntryRevision.id.desc()).limit(1)
         return (await tx.execute(newest)).first()
 
@@ -457,6 +505,9 @@ class Curation:
         return row
 
 
+_WITH_AUTHOR = select(*REVISION.c, Contact.name.label("author")).outerjoin(
+    Contact, Contact.id == EntryRevision.author_id
+)
 _NO_EFFECT = effect((), (), ())
 
 
@@ -474,7 +525,14 @@ def _refusal(drafts: Sequence[Row[Any]], live: Mapping[str, int]) -> Published |
     return None
 
 
-def _revision(row: Row[Any], live: int | None) -> Revision:
+async def seen_revision(tx: Tx, number: int) -> Revision | None:
+    """A revision within the caller's transaction, without its author's name."""
+    row = await revision(tx, number)
+    live = await published(tx, row.entry_id) if row else None
+    return _revision(row, live.id if live else None) if row else None
+
+
+def _revision(row: Row[Any], live: int | None, author: str | None = None) -> Revision:
     return Revision(
         id=row.id,
         entry_id=row.entry_id,
@@ -483,6 +541,7 @@ def _revision(row: Row[Any], live: int | None) -> Revision:
         based_on=row.based_on,
         note=row.note,
         author_id=row.author_id,
+        author=author,
         created_at=row.created_at,
         published_by=row.published_by,
         published_at=row.published_at,

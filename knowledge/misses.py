@@ -18,12 +18,11 @@ from bot.desk.desk import Desk
 from bot.desk.models import DeskQuestion
 from bot.people.roles import audit
 from bot.storage import Database, Tx
-from knowledge.changes import Content
 from knowledge.clusters import clusters
-from knowledge.curation import Curation, Drafted, Refused, Revision, Unchanged
+from knowledge.curation import Curation, Drafted, Refused, Revision, Unchanged, seen_revision
 from knowledge.curation import Gone as NoEntry
 from knowledge.engine.analysis import Analyzer
-from knowledge.library import LOCALES, Library, to_simplified
+from knowledge.library import LOCALES, WRITTEN, Library, to_simplified
 from knowledge.live import Live
 from knowledge.models import AskedQuestion, DealtMiss, EntryRevision, Wish
 from knowledge.revisions import lock
@@ -117,7 +116,7 @@ class NobodyAgreed:
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """What a curator wrote down for a new entry: texts by locale, each a question and an answer."""
+    """What a curator wrote down for a new entry: question and answer by locale, en or zh-Hans or both."""
 
     category: str
     jurisdictions: tuple[str, ...]
@@ -288,7 +287,7 @@ def _ids(cluster: Cluster) -> list[int]:
     return [miss.id for miss in cluster.misses]
 
 
-def _miss(row: Row[Any]) -> Miss:
+def _miss(row: Row[*tuple[Any, ...]]) -> Miss:
     return Miss(row.id, row.text, row.locale, row.asked_at, row.outcome, row.wished, row.at_desk)
 
 
@@ -330,13 +329,8 @@ async def _before(tx: Tx, actor: int, question: int, how: How) -> Outcome:
         return AlreadyDealt(row.how)
     same = (DealtMiss.dealt_by == actor) & (DealtMiss.dealt_at == row.dealt_at)
     together = (await tx.execute(select(DealtMiss.question_id).where(same))).all()
-    return Dealt(len(together), await _revision_of(tx, row.revision_id))
-
-
-async def _revision_of(tx: Tx, number: int | None) -> Revision | None:
-    from knowledge.curation import seen_revision
-
-    return await seen_revision(tx, number) if number is not None else None
+    revision = await seen_revision(tx, row.revision_id) if row.revision_id is not None else None
+    return Dealt(len(together), revision)
 
 
 async def _follow(tx: Tx, dealt: Sequence[int], revision: Revision) -> None:
@@ -368,9 +362,7 @@ def _commonest(names: Iterable[str]) -> str | None:
 
 
 def _content(entry_id: str, entry: NewEntry, wordings: Sequence[tuple[str, str]], day: Any) -> dict[str, Any]:
-    said = {"en" if locale == "en" else "zh-Hans" for locale in entry.texts}
-    by_hand = {locale: _text(locale, entry, wordings) for locale in ("en", "zh-Hans")}
-    assert said
+    by_hand = {locale: _text(locale, entry, wordings) for locale in WRITTEN}
     return {
         "category": entry.category,
         "id": entry_id,
@@ -392,11 +384,8 @@ def _text(locale: str, entry: NewEntry, wordings: Sequence[tuple[str, str]]) -> 
     if locale not in entry.texts:
         return {"question": UNWRITTEN, "phrasings": [], "answer": UNWRITTEN}
     question, answer = entry.texts[locale]
-    asked = [text if locale == "en" else to_simplified(text) for at, text in wordings if (at == "en") == (locale == "en")]
+    asked = [
+        text if locale == "en" else to_simplified(text) for at, text in wordings if (at == "en") == (locale == "en")
+    ]
     phrasings = [text for text in dict.fromkeys(asked) if text != question]
     return {"question": question, "phrasings": phrasings, "answer": answer}
-
-
-__all__ = ["AlreadyDealt", "Cluster", "Dealt", "Gone", "Miss", "Misses", "Near", "NewEntry", "NobodyAgreed", "NoEntry"]
-
-_ = Content

@@ -1,8 +1,8 @@
-"""The log of questions: what was asked, what became of it and on what evidence, for as long as the operator keeps it."""
+"""The log of questions: what was asked, what became of it, on what evidence; for as long as the operator keeps it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, bindparam, delete, select, update
@@ -138,7 +138,7 @@ def _theirs(contact_id: int, question: int) -> ColumnElement[bool]:
     return (AskedQuestion.id == question) & (AskedQuestion.contact_id == contact_id)
 
 
-def _plain(rows: Iterable[Row[Any]]) -> Sequence[Mapping[str, Any]]:
+def _plain(rows: Iterable[Row[*tuple[Any, ...]]]) -> Sequence[Mapping[str, Any]]:
     return [dict(row._mapping) for row in rows]
 
 

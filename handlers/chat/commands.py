@@ -20,6 +20,7 @@ EVERYBODY = (
     ("erase", N_("Erase my data")),
 )
 DESK = (("desk", N_("Open questions (staff)")),)
+CURATOR = (("knowledge", N_("Knowledge base (staff)")), ("misses", N_("Questions without a good answer (staff)")))
 ADMIN = (("manage", N_("Manage events (staff)")),)
 
 DESCRIPTION = N_(
@@ -34,7 +35,7 @@ _TELEGRAM_LANGUAGE = {"en": None, "zh-Hans": "zh"}
 
 def commands(texts: Texts, locale: str, roles: frozenset[str] = frozenset()) -> list[BotCommand]:
     say = texts.translator(locale)
-    listed = EVERYBODY + DESK * bool(roles) + ADMIN * ("admin" in roles)
+    listed = EVERYBODY + DESK * bool(roles) + CURATOR * bool(roles & {"curator", "admin"}) + ADMIN * ("admin" in roles)
     return [BotCommand(command=name, description=say.plain(text)) for name, text in listed]
 
 

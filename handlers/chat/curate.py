@@ -1,0 +1,533 @@
+"""The knowledge base for curators: drafts, conflicts, an entry's history, what a text would change, publishing."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from aiogram import F, Router
+from aiogram.filters import Command, CommandObject, StateFilter
+from aiogram.fsm.context import FSMContext
+from aiogram.fsm.state import State, StatesGroup
+from aiogram.types import CallbackQuery
+from aiogram.types import Message as ChatMessage
+from markupsafe import Markup, escape
+
+from bot.people.contacts import Person
+from bot.texts import LOCALES, N_, Button, Message, Translator
+from bot.texts.actions import (
+    AddPhrasing,
+    DiscardRevision,
+    Leave,
+    PreviewRevision,
+    PublishRevision,
+    RebaseRevision,
+    RetireEntry,
+    RewriteAnswer,
+    RollBackTo,
+    ShowEntryHistory,
+    ShowKnowledge,
+    ShowRevision,
+)
+from bot.texts.message import Buttons
+from handlers.chat.filters import Holds, Pressed
+from handlers.chat.reply import Reply, rows
+from handlers.services import Services
+from knowledge.changes import Change
+from knowledge.check import Finding
+from knowledge.curation import (
+    Discarded,
+    Drafted,
+    Gone,
+    Preview,
+    Published,
+    Refused,
+    Revision,
+    Stale,
+    Unchanged,
+)
+from knowledge.engine import Decision
+from knowledge.engine.analysis import detect_locale
+from knowledge.regression import Difference
+
+PAGE = 8
+BUTTON_TEXT = 60
+MOST_SHOWN = 2600
+"""Characters of a diff: with its heading it must fit one message."""
+LONGEST_LINE = 400
+MOST_QUESTIONS = 6
+MOST_FINDINGS = 10
+QUESTION_TEXT = 120
+
+FIELDS = {
+    "question": N_("Question"),
+    "phrasings": N_("Ways to ask"),
+    "answer": N_("Answer"),
+    "category": N_("Topic"),
+    "basis": N_("Basis"),
+    "jurisdictions": N_("Where it applies"),
+    "as_of": N_("As of"),
+    "review_by": N_("To be reviewed by"),
+    "valid_from": N_("Holds from"),
+    "valid_to": N_("Holds until"),
+    "sources": N_("Sources"),
+    "related": N_("Related entries"),
+    "tags": N_("Tags"),
+}
+PUBLISHED = N_("Published. Everybody is answered from it from now on.")
+IN_THE_MEANTIME = N_("Somebody else published another text of this entry in the meantime. Your draft is still here.")
+NO_SUCH_ENTRY = N_("There is no such entry.")
+NO_LONGER_OPEN = N_("That draft is no longer open.")
+
+
+class Writing(StatesGroup):
+    """A curator types a text for an entry, whose id is in the data."""
+
+    phrasing = State()
+    answer = State()
+
+
+def setup() -> Router:
+    router = Router(name="curate")
+    router.message.filter(Holds("curator"))
+    router.callback_query.filter(Holds("curator"))
+    router.message.register(knowledge_wanted, Command("knowledge"))
+    router.callback_query.register(knowledge_pressed, Pressed(ShowKnowledge))
+    router.callback_query.register(history_pressed, Pressed(ShowEntryHistory))
+    router.callback_query.register(revision_pressed, Pressed(ShowRevision))
+    router.callback_query.register(preview_pressed, Pressed(PreviewRevision))
+    router.callback_query.register(publish_pressed, Pressed(PublishRevision))
+    router.callback_query.register(roll_back_pressed, Pressed(RollBackTo))
+    router.callback_query.register(discard_pressed, Pressed(DiscardRevision))
+    router.callback_query.register(rebase_pressed, Pressed(RebaseRevision))
+    router.callback_query.register(phrasing_wanted, Pressed(AddPhrasing))
+    router.callback_query.register(answer_wanted, Pressed(RewriteAnswer))
+    router.callback_query.register(retire_pressed, Pressed(RetireEntry))
+    typed = F.text & ~F.text.startswith("/")
+    router.message.register(phrasing_typed, StateFilter(Writing.phrasing), typed)
+    router.message.register(answer_typed, StateFilter(Writing.answer), typed)
+    return router
+
+
+# What waits
+
+
+async def knowledge_wanted(
+    message: ChatMessage, command: CommandObject, services: Services, person: Person, say: Translator, reply: Reply
+) -> None:
+    entry = (command.args or "").strip()
+    if not entry:
+        await reply.send(await overview(0, None, services, say))
+    elif history := await services.curation.history(entry):
+        await reply.send(entry_message(history, None, person, say))
+    else:
+        await reply.send(await overview(0, say(NO_SUCH_ENTRY), services, say))
+
+
+async def knowledge_pressed(
+    press: CallbackQuery, action: ShowKnowledge, services: Services, say: Translator, reply: Reply
+) -> None:
+    await reply.show(await overview(action.page, None, services, say))
+
+
+async def overview(page: int, note: str | None, services: Services, say: Translator) -> Message:
+    """Conflicts first, then drafts, a page of them."""
+    conflicts, drafts = await services.curation.conflicts(), await services.curation.drafts()
+    waiting = [*conflicts, *drafts]
+    page = max(0, min(page, (len(waiting) - 1) // PAGE))
+    listed = [(_waiting_button(each, say),) for each in waiting[page * PAGE : (page + 1) * PAGE]]
+    back = (Button(say.plain("‹ Previous"), ShowKnowledge(page - 1)),) * (page > 0)
+    on = (Button(say.plain("Next ›"), ShowKnowledge(page + 1)),) * ((page + 1) * PAGE < len(waiting))
+    html = say.page(
+        "curate/overview.html",
+        note=note,
+        count=await services.answers.count(),
+        conflicts=len(conflicts),
+        drafts=len(drafts),
+    )
+    return Message(html, (*listed, back + on))
+
+
+def _waiting_button(revision: Revision, say: Translator) -> Button:
+    mark = "⚠️" if revision.origin == "shipped" or revision.stale else "✎"
+    return Button(_cut(f"{mark} {revision.entry_id}: {_title(revision, say)}", BUTTON_TEXT), ShowRevision(revision.id))
+
+
+def _title(revision: Revision, say: Translator) -> str:
+    return say.localized(revision.title) or say.plain("retired")
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+# One entry
+
+
+async def history_pressed(
+    press: CallbackQuery, action: ShowEntryHistory, services: Services, person: Person, say: Translator, reply: Reply
+) -> None:
+    await _show_entry(action.entry, None, services, person, say, reply)
+
+
+async def _show_entry(
+    entry: str, note: str | None, services: Services, person: Person, say: Translator, reply: Reply
+) -> None:
+    if history := await services.curation.history(entry):
+        await reply.show(entry_message(history, note, person, say))
+    else:
+        await reply.show(await overview(0, say(NO_SUCH_ENTRY), services, say))
+
+
+def entry_message(history: Sequence[Revision], note: str | None, person: Person, say: Translator) -> Message:
+    """The revisions of an entry, newest first; `note` is what just became of it."""
+    entry_id = history[0].entry_id
+    live = next((revision for revision in history if revision.state == "published"), None)
+    shown = history[:PAGE]
+    html = say.page(
+        "curate/entry.html",
+        note=note,
+        entry_id=entry_id,
+        title=_title(live or history[0], say),
+        revisions=shown,
+        earlier=len(history) - len(shown),
+        me=person.contact_id,
+    )
+    numbers = [Button(say.plain("No. {number}", number=each.id), ShowRevision(each.id)) for each in shown]
+    return Message(html, (*rows(numbers, 4), *_editing(live or history[0], say), _back(say)))
+
+
+def _editing(seen: Revision, say: Translator) -> Buttons:
+    """For what is published, or the draft of an entry that never was."""
+    if seen.retired or seen.state not in ("published", "draft"):
+        return ()
+    entry_id = seen.entry_id
+    retire = ((Button(say.plain("Retire the entry"), RetireEntry(entry_id)),),) * (seen.state == "published")
+    return (
+        (
+            Button(say.plain("Add a way to ask"), AddPhrasing(entry_id)),
+            Button(say.plain("Rewrite the answer"), RewriteAnswer(entry_id, None)),
+        ),
+        *retire,
+    )
+
+
+def _back(say: Translator) -> tuple[Button, ...]:
+    return (Button(say.plain("All drafts"), ShowKnowledge()),)
+
+
+# One revision
+
+
+async def revision_pressed(
+    press: CallbackQuery, action: ShowRevision, services: Services, person: Person, say: Translator, reply: Reply
+) -> None:
+    await _show_revision(action.revision, None, services, person, say, reply)
+
+
+async def _show_revision(
+    number: int, note: str | None, services: Services, person: Person, say: Translator, reply: Reply
+) -> None:
+    message = await _revision_message(number, note, services, person, say)
+    await reply.show(message or await overview(0, say(NO_LONGER_OPEN), services, say))
+
+
+async def _revision_message(
+    number: int, note: str | None, services: Services, person: Person, say: Translator
+) -> Message | None:
+    revision = await services.curation.revision(number)
+    changes = await services.curation.diff(number)
+    if revision is None or changes is None:
+        return None
+    shown, cut = _fitting(changes, say)
+    html = say.page(
+        "curate/revision.html",
+        note=note,
+        revision=revision,
+        title=_title(revision, say),
+        changes=shown,
+        cut=cut,
+        me=person.contact_id,
+    )
+    return Message(html, _revision_buttons(revision, say))
+
+
+def _revision_buttons(revision: Revision, say: Translator) -> Buttons:
+    history = Button(say.plain("All revisions of the entry"), ShowEntryHistory(revision.entry_id))
+    discard = Button(say.plain("Discard"), DiscardRevision(revision.id), style="danger")
+    preview = Button(say.plain("What would change?"), PreviewRevision(revision.id), style="primary")
+    last = (history, *_back(say))
+    if revision.stale:
+        rebase = Button(say.plain("Bring up to date"), RebaseRevision(revision.id), style="primary")
+        return ((rebase, discard), last)
+    if revision.state == "draft":
+        return ((preview, discard), last)
+    if revision.state == "superseded" and revision.published_at is not None:
+        return ((Button(say.plain("Roll back to this?"), PreviewRevision(revision.id)),), last)
+    return (last,)
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    label: str
+    removed: tuple[str, ...]
+    added: tuple[str, ...]
+
+
+def _fitting(changes: Iterable[Change], say: Translator) -> tuple[list[_Field], bool]:
+    """As many changes as one message holds, and whether that is not all of them."""
+    shown: list[_Field] = []
+    left = MOST_SHOWN
+    for change in changes:
+        removed, added = (tuple(_cut(line, LONGEST_LINE) for line in lines) for lines in (change.removed, change.added))
+        field = _Field(_label(change, say), removed, added)
+        left -= sum(len(text) + 4 for text in (field.label, *removed, *added))
+        if left < 0:
+            return shown, True
+        shown.append(field)
+    return shown, False
+
+
+def _label(change: Change, say: Translator) -> str:
+    *place, name = change.field.split(".")
+    label = say.plain(FIELDS[name]) if name in FIELDS else LOCALES.get(name, name)
+    if place:
+        label = f"{label} · {LOCALES[place[0]]}"
+    return f"{label} · {change.valid_from}" if change.valid_from else label
+
+
+# What would change, and doing it
+
+
+async def preview_pressed(
+    press: CallbackQuery, action: PreviewRevision, services: Services, say: Translator, reply: Reply
+) -> None:
+    revision = await services.curation.revision(action.revision)
+    if revision is None or revision.state in ("published", "discarded"):
+        await reply.toast(say.plain(NO_LONGER_OPEN), alert=True)
+        return
+    await reply.typing()  # the regression questions are asked twice
+    preview = await services.curation.preview(action.revision)
+    assert preview is not None, action.revision
+    await reply.show(preview_message(revision, preview, say))
+
+
+def preview_message(revision: Revision, preview: Preview, say: Translator) -> Message:
+    effect = preview.effect
+    warnings = [finding for finding in preview.findings if finding.level == "warning"]
+    html = say.page(
+        "curate/preview.html",
+        revision=revision,
+        title=_title(revision, say),
+        problems=_told(preview.errors, say),
+        warnings=_told(warnings, say),
+        effect=effect,
+        better=[_Question.of(each, say) for each in effect.gained[:MOST_QUESTIONS]],
+        worse=[_Question.of(each, say) for each in effect.lost[:MOST_QUESTIONS]],
+        more=max(len(effect.gained), len(effect.lost)) > MOST_QUESTIONS,
+    )
+    back = (Button(say.plain("‹ Back"), ShowRevision(revision.id)),)
+    if preview.errors:
+        return Message(html, (back,))
+    if revision.state == "draft":
+        do = Button(say.plain("Publish"), PublishRevision(revision.id), style="success")
+    else:
+        do = Button(say.plain("Roll back to this"), RollBackTo(revision.id), style="success")
+    return Message(html, ((do,), back))
+
+
+def _told(findings: Sequence[Finding], say: Translator) -> list[str]:
+    return [_cut(say.plain(finding.template, **finding.values), LONGEST_LINE) for finding in findings[:MOST_FINDINGS]]
+
+
+def _listed(heading: Markup, findings: Sequence[Finding], say: Translator) -> Markup:
+    return heading + Markup().join(Markup("\n• {}").format(problem) for problem in _told(findings, say))
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A test question, with what became and would become of it."""
+
+    text: str
+    before: str
+    after: str
+
+    @classmethod
+    def of(cls, each: Difference, say: Translator) -> "_Question":
+        return cls(_cut(each.case.text, QUESTION_TEXT), _decided(each.before, say), _decided(each.after, say))
+
+
+def _decided(decision: Decision, say: Translator) -> str:
+    entries = ", ".join(candidate.entry_id for candidate in decision.candidates)
+    if decision.kind == "answer":
+        return say.plain("answered by {entries}", entries=entries)
+    return say.plain("offered {entries}", entries=entries) if decision.kind == "suggest" else say.plain("no answer")
+
+
+async def publish_pressed(
+    press: CallbackQuery, action: PublishRevision, services: Services, person: Person, say: Translator, reply: Reply
+) -> None:
+    outcome = await services.curation.publish(person.contact_id, action.revision)
+    await _show_outcome(outcome, action.revision, services, person, say, reply)
+
+
+async def roll_back_pressed(
+    press: CallbackQuery, action: RollBackTo, services: Services, person: Person, say: Translator, reply: Reply
+) -> None:
+    revision = await services.curation.revision(action.revision)
+    entry = revision.entry_id if revision else ""
+    outcome = await services.curation.rollback(person.contact_id, entry, action.revision)
+    await _show_outcome(outcome, action.revision, services, person, say, reply)
+
+
+async def _show_outcome(
+    outcome: Published | Unchanged | Stale | Refused | Gone,
+    number: int,
+    services: Services,
+    person: Person,
+    say: Translator,
+    reply: Reply,
+) -> None:
+    match outcome:
+        case Published(revisions):
+            await _show_entry(revisions[0].entry_id, say(PUBLISHED), services, person, say, reply)
+        case Unchanged(revision):
+            note = say("That is what is published already.")
+            await _show_entry(revision.entry_id, note, services, person, say, reply)
+        case Stale():
+            await _show_revision(number, say(IN_THE_MEANTIME), services, person, say, reply)
+        case Refused(findings):
+            problems = say("This cannot be published yet:") + "".join(
+                f"\n• {problem}" for problem in _told(findings, say)
+            )
+            await _show_revision(number, problems, services, person, say, reply)
+        case Gone():
+            await reply.show(await overview(0, say(NO_LONGER_OPEN), services, say))
+
+
+async def discard_pressed(
+    press: CallbackQuery, action: DiscardRevision, services: Services, person: Person, say: Translator, reply: Reply
+) -> None:
+    outcome = await services.curation.discard(person.contact_id, action.revision)
+    note = say("Discarded.") if isinstance(outcome, Discarded) else say(NO_LONGER_OPEN)
+    await reply.show(await overview(0, note, services, say))
+
+
+async def rebase_pressed(
+    press: CallbackQuery, action: RebaseRevision, services: Services, person: Person, say: Translator, reply: Reply
+) -> None:
+    outcome = await services.curation.rebase(person.contact_id, action.revision)
+    match outcome:
+        case Drafted(revision):
+            await _show_revision(revision.id, None, services, person, say, reply)
+        case Unchanged(revision):
+            note = say("Nothing is left of that draft: what is published says it already.")
+            await _show_entry(revision.entry_id, note, services, person, say, reply)
+        case Gone():
+            await reply.show(await overview(0, say(NO_LONGER_OPEN), services, say))
+
+
+# Writing
+
+
+async def phrasing_wanted(
+    press: CallbackQuery, action: AddPhrasing, state: FSMContext, say: Translator, reply: Reply
+) -> None:
+    await state.set_state(Writing.phrasing)
+    await state.set_data({"entry": action.entry})
+    text = say(
+        "How else do people ask for <b>{entry}</b>? Write it in one message, in any language.", entry=action.entry
+    )
+    await reply.send(Message(text, _leave(say)))
+
+
+async def phrasing_typed(
+    message: ChatMessage,
+    state: FSMContext,
+    services: Services,
+    person: Person,
+    say: Translator,
+    reply: Reply,
+) -> None:
+    entry = str((await state.get_data()).get("entry", ""))
+    text = " ".join((message.text or "").split())
+    outcome = await services.curation.add_phrasing(person.contact_id, entry, detect_locale(text, person.locale), text)
+    await _show_drafted(outcome, state, services, person, say, reply)
+
+
+async def answer_wanted(
+    press: CallbackQuery,
+    action: RewriteAnswer,
+    state: FSMContext,
+    services: Services,
+    say: Translator,
+    reply: Reply,
+) -> None:
+    text_now = await services.curation.text_now(action.entry)
+    if text_now is None:
+        await reply.toast(say.plain(NO_SUCH_ENTRY), alert=True)
+        return
+    written = [locale for locale in LOCALES if text_now.get(locale)]
+    if action.locale not in written:
+        choices = tuple(Button(LOCALES[locale], RewriteAnswer(action.entry, locale)) for locale in written)
+        await reply.send(Message(say("In which language?"), (choices, *_leave(say))))
+        return
+    await state.set_state(Writing.answer)
+    await state.set_data({"entry": action.entry, "locale": action.locale})
+    text = say("Write the new answer in one message. The present one, to copy from:")
+    present = escape(text_now[action.locale]["answer"])
+    await reply.send(Message(f"{text}\n\n<pre>{present}</pre>", _leave(say)))
+
+
+async def answer_typed(
+    message: ChatMessage,
+    state: FSMContext,
+    services: Services,
+    person: Person,
+    say: Translator,
+    reply: Reply,
+) -> None:
+    data = await state.get_data()
+    outcome = await services.curation.rewrite(
+        person.contact_id, str(data.get("entry", "")), str(data.get("locale", "")), message.text or ""
+    )
+    await _show_drafted(outcome, state, services, person, say, reply)
+
+
+async def retire_pressed(
+    press: CallbackQuery,
+    action: RetireEntry,
+    state: FSMContext,
+    services: Services,
+    person: Person,
+    say: Translator,
+    reply: Reply,
+) -> None:
+    outcome = await services.curation.draft(person.contact_id, action.entry, ())
+    await _show_drafted(outcome, state, services, person, say, reply)
+
+
+async def _show_drafted(
+    outcome: Drafted | Unchanged | Refused | Gone,
+    state: FSMContext,
+    services: Services,
+    person: Person,
+    say: Translator,
+    reply: Reply,
+) -> None:
+    if isinstance(outcome, Refused):
+        problems = _listed(say("That cannot be taken like this:"), outcome.findings, say)
+        await reply.send(Message(problems, _leave(say)))
+        return
+    await state.clear()
+    match outcome:
+        case Drafted(revision):
+            note = say("Noted as a draft. Nobody reads it before it is published.")
+            await _show_revision(revision.id, note, services, person, say, reply)
+        case Unchanged(revision):
+            note = say("That is what is published already.")
+            await _show_entry(revision.entry_id, note, services, person, say, reply)
+        case Gone():
+            await reply.show(await overview(0, say(NO_SUCH_ENTRY), services, say))
+
+
+def _leave(say: Translator) -> Buttons:
+    return ((Button(say.plain("Cancel"), Leave()),),)
