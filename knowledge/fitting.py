@@ -12,8 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Final
 
-from knowledge.engine import Document
-from knowledge.engine_port import fit_head
+from knowledge.engine import Document, fit_head
 
 LONGEST: Final = 900
 """Seconds."""

@@ -4,11 +4,14 @@ A head belongs to a content by the content's key. Leases run on the database's c
 """
 
 import asyncio
+import hashlib
+import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 from sqlalchemy import Update, case, delete, select, update
@@ -17,8 +20,11 @@ from bot.clock import Clock
 from bot.storage import Database, Tx, database_epoch
 from knowledge import fitting
 from knowledge.engine import Document
-from knowledge.engine_port import Head
+from knowledge.engine.engine import VERSION
 from knowledge.models import KnowledgeModel
+
+if TYPE_CHECKING:  # numpy is loaded when there is a head, not when the machine is built
+    from knowledge.engine import Head
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +47,22 @@ class Fitter(Protocol):
     async def __call__(self, documents: Sequence[Document], synonyms: Sequence[Sequence[str]]) -> bytes:
         """The bytes of a head; FittingError when there is none."""
         ...
+
+
+def content_key(documents: Iterable[Document], synonyms: Iterable[Sequence[str]]) -> str:
+    """The same for the same content in any order, as long as the same is learned from it."""
+    from knowledge.engine.head import MARK
+
+    written = sorted(json.dumps(asdict(document), ensure_ascii=False) for document in documents)
+    parts = [VERSION, MARK.decode(), written, sorted(map(list, synonyms))]
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:32]
+
+
+def fitted(documents: Sequence[Document], synonyms: Sequence[Sequence[str]]) -> "Head":
+    """A head fitted here and now."""
+    from knowledge.engine import fit_head
+
+    return fit_head(documents, synonyms)
 
 
 async def fit_beside(documents: Sequence[Document], synonyms: Sequence[Sequence[str]]) -> bytes:
@@ -76,22 +98,24 @@ class Heads:
         self._owner = owner
         self._fitter = fitter
 
-    async def load(self, key: str) -> Head | None:
+    async def load(self, key: str) -> "Head | None":
         """The head fitted for that content; None when there is none that can be read."""
         stored = select(KnowledgeModel.head).where(KnowledgeModel.key == key, KnowledgeModel.head.is_not(None))
         async with self._db.read() as tx:
             data = (await tx.execute(stored)).scalar_one_or_none()
         if data is None:
             return None
+        from knowledge.engine import Head
+
         try:
-            return Head.from_bytes(data)
+            return await asyncio.to_thread(Head.from_bytes, data)
         except ValueError:
             log.exception("stored head is damaged, to be fitted again", key=key)
             async with self._db.write() as tx:
                 await tx.execute(delete(KnowledgeModel).where(KnowledgeModel.key == key))
             return None
 
-    async def newest(self) -> Head | None:
+    async def newest(self) -> "Head | None":
         """The head stored last, for whatever content."""
         stored = select(KnowledgeModel.key).where(KnowledgeModel.head.is_not(None))
         async with self._db.read() as tx:
@@ -119,7 +143,7 @@ class Heads:
                 keeping = both.create_task(self._keep_lease(key))
                 head = await self._fitter(documents, synonyms)
                 keeping.cancel()
-            await self._store(key, Head.from_bytes(head).id, head)
+            await self._store(key, await asyncio.to_thread(_id_of, head), head)
         except* (FittingError, OSError, ValueError) as failures:
             log.warning("fitting failed, to be tried again", key=key, reason=str(failures.exceptions[0]))
             await self._failed(key)
@@ -154,6 +178,13 @@ class Heads:
 
     def _mine(self, key: str) -> Update:
         return update(KnowledgeModel).where(KnowledgeModel.key == key, KnowledgeModel.owner == self._owner)
+
+
+def _id_of(head: bytes) -> str:
+    """ValueError when these bytes are no head."""
+    from knowledge.engine import Head
+
+    return Head.from_bytes(head).id
 
 
 async def void_leases(tx: Tx) -> None:

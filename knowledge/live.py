@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import chain
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -16,14 +17,15 @@ import structlog
 from bot.background import Background
 from bot.clock import Clock
 from bot.storage import Database
-from knowledge import engine_port as port
 from knowledge import library
 from knowledge.changes import Content
 from knowledge.engine import Engine
-from knowledge.engine_port import Head, content_key
-from knowledge.heads import Heads
+from knowledge.heads import Heads, content_key, fitted
 from knowledge.library import Entry, Glossary, Library, in_order, load_glossary_beside, parse, stored
 from knowledge.revisions import contents, published_ids, state
+
+if TYPE_CHECKING:  # numpy is loaded when there is a head, not when the machine is built
+    from knowledge.engine import Head
 
 log = structlog.get_logger(__name__)
 
@@ -154,12 +156,12 @@ class Live:
 
     # The engine and its head
 
-    def _engine(self, base: Library, day: date, head: Head | None, known: View | None) -> Engine:
+    def _engine(self, base: Library, day: date, head: "Head | None", known: View | None) -> Engine:
         documents, synonyms = base.documents(day), base.synonyms()
         previous = known.engine if known else None
         if head is None:
-            return port.light(documents, synonyms, previous=previous)
-        return port.with_head(documents, synonyms, head, previous=previous)
+            return Engine.light(documents, synonyms, previous=previous)
+        return Engine.with_head(documents, synonyms, head, previous=previous)
 
     async def _see_to_head(self) -> None:
         """Answer with the head of this very content once it is stored; see that somebody fits it."""
@@ -184,7 +186,7 @@ class Live:
             assert view is not None
             if not view.fitted:
                 documents, synonyms = view.library.documents(view.day), view.library.synonyms()
-                head = await self._heads.load(view.key) or await asyncio.to_thread(port.fit_head, documents, synonyms)
+                head = await self._heads.load(view.key) or await asyncio.to_thread(fitted, documents, synonyms)
                 engine = await asyncio.to_thread(self._engine, view.library, view.day, head, view)
                 self._head = head
                 self._take(replace(view, engine=engine, fitted=True))

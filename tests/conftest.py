@@ -8,10 +8,17 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from bot.storage import Database
+from tests.e2e.nursery import Nursery
 from tests.postgres import Postgres
 from tests.schema import create_schema
+
+# how long an example takes says more about the machine's neighbours than about the code
+hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("untimed")
 
 START = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 """A Monday, 10:00 in Hong Kong."""
@@ -64,6 +71,13 @@ def postgres_template(postgres: Postgres) -> str:
     _administer(postgres, "CREATE DATABASE template_cipo")
     create_schema(postgres.url("template_cipo"))
     return "template_cipo"
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Where servers that run as processes of their own are started."""
+    with Nursery() as started:
+        yield started
 
 
 _databases = count()

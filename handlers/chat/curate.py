@@ -273,17 +273,30 @@ class _Field:
 
 
 def _fitting(changes: Iterable[Change], say: Translator) -> tuple[list[_Field], bool]:
-    """As many changes as one message holds, and whether that is not all of them."""
+    """As much of the changes as one message holds, and whether that is not all of them."""
     shown: list[_Field] = []
-    left = MOST_SHOWN
+    room = _Room(MOST_SHOWN)
     for change in changes:
-        removed, added = (tuple(_cut(line, LONGEST_LINE) for line in lines) for lines in (change.removed, change.added))
-        field = _Field(_label(change, say), removed, added)
-        left -= sum(len(text) + 4 for text in (field.label, *removed, *added))
-        if left < 0:
-            return shown, True
-        shown.append(field)
-    return shown, False
+        field = _Field(_label(change, say), room.lines(change.removed), room.lines(change.added))
+        if field.removed or field.added:
+            shown.append(field)
+    return shown, room.is_full
+
+
+class _Room:
+    """What is left of a message. Whatever does not fit is left out, and so is all that follows."""
+
+    def __init__(self, characters: int) -> None:
+        self._left = characters
+        self.is_full = False
+
+    def lines(self, lines: Iterable[str]) -> tuple[str, ...]:
+        return tuple(cut for line in lines if self._holds(cut := _cut(line, LONGEST_LINE)))
+
+    def _holds(self, line: str) -> bool:
+        self._left -= len(line) + 3
+        self.is_full = self.is_full or self._left < 0
+        return not self.is_full
 
 
 def _label(change: Change, say: Translator) -> str:

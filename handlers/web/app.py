@@ -42,6 +42,9 @@ COOKIE = "visitor"
 COOKIE_SECONDS = 400 * 86400
 """As long as browsers keep a cookie at the most; renewed with every visit."""
 FRAME_LIMIT = 64 * 1024
+DISCARD_LIMIT = 1024 * 1024
+BODY_SECONDS = 30.0
+"""A body that takes longer to arrive keeps nobody waiting for it."""
 WAIT_LIMIT = 25
 CSP = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
@@ -167,6 +170,11 @@ class WebChatDoor:
             task.cancel()
 
     async def send(self, request: Request) -> Response:
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await _body(request)
+        except TimeoutError:
+            return _refusal(408)
         if request.headers.get("origin") not in self._origins:
             return _refusal(403)
         if not request.headers.get("content-type", "").startswith("application/json"):
@@ -174,7 +182,6 @@ class WebChatDoor:
         chat_id = await self._chat_of(request)
         if chat_id is None:
             return _refusal(401)
-        body = await _body(request)
         if body is None:
             return _refusal(413)
         with self._server.push.subscribe(chat_id) as events:
@@ -400,13 +407,19 @@ def _no_number(constant: str) -> None:
 
 
 async def _body(request: Request) -> str | None:
-    """The body as text; None when it is longer than a frame may be."""
-    body = b""
+    """The body as text; None when it is longer than a frame may be.
+
+    One that is to be refused is read too, unless it is far too long: whoever still sends when the connection is
+    closed never sees why.
+    """
+    body, length = b"", 0
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > FRAME_LIMIT:
-            return None
-    return body.decode(errors="replace")
+        length += len(chunk)
+        if length <= FRAME_LIMIT:
+            body += chunk
+        elif length > DISCARD_LIMIT:
+            break
+    return body.decode(errors="replace") if length <= FRAME_LIMIT else None
 
 
 def _number(text: str | None) -> int:

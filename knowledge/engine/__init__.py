@@ -1,12 +1,18 @@
 """Finds the entry that answers a question. Pure: no database, clock, settings or network.
 
-The same documents, synonyms and bands give the same model id, and the same text under the same
-model id always gets the same score.
+`Engine.light` makes an engine at once, `Engine.with_head` one with a `Head` that `fit_head` learned,
+`Engine.fit` does both. The same documents, synonyms and head give the same model id, and the same text
+and context under the same model id always get the same score.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from knowledge.engine.engine import Engine
 from knowledge.engine.evaluate import Case, Report, evaluate
 from knowledge.engine.model import Bands, Candidate, Decision, Document, Why
+
+if TYPE_CHECKING:
+    from knowledge.engine.head import Head, fit_head
 
 __all__ = [
     "Bands",
@@ -15,7 +21,18 @@ __all__ = [
     "Decision",
     "Document",
     "Engine",
+    "Head",
     "Report",
     "Why",
     "evaluate",
+    "fit_head",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`Head` and `fit_head` load numpy, which the command line does without."""
+    if name in ("Head", "fit_head"):
+        from knowledge.engine import head
+
+        return getattr(head, name)
+    raise AttributeError(name)

@@ -6,14 +6,14 @@ matching only; what a reader sees is never folded.
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import pairwise
+from functools import cache, lru_cache
 from typing import Any, Final
 
 MAX_LENGTH: Final = 1_000
+MAX_STORED: Final = 4_000
+HAN_START: Final = "\u3400"
 HAN: Final = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 
 _HAN_RUN = re.compile(f"[{HAN}]+")
@@ -66,28 +66,33 @@ _SHARED = frozenset("后里台云干几准于采并余丑范复伙征占")
 class Analysis:
     """A text as the engine sees it. Equal `key`s mean the same question.
 
-    `aliases` are the concepts of those words that are a term of the glossary by themselves,
-    `subjects` all concepts that the glossary has in English and in Chinese: terms of the field,
-    where a concept of one language alone is merely another way to write.
+    `tokens` are stemmed words and, of each run of Chinese characters, its words; `runs` are what
+    character n-grams are taken from; `concepts` the glossary terms in it, by one name for all the
+    ways to write each, and `subjects` those that the glossary has in English and in Chinese: terms
+    of the field, where a concept of one language alone is merely another way to write.
     """
 
     key: str
-    words: tuple[str, ...]
-    aliases: Mapping[str, str]
-    subjects: frozenset[str]
-    terms: Counter[str]
-    grams: Counter[str]
+    tokens: tuple[str, ...]
+    runs: tuple[str, ...]
+    concepts: tuple[str, ...] = ()
+    subjects: frozenset[str] = frozenset()
 
     @property
     def has_content(self) -> bool:
-        return any(word not in FUNCTION_WORDS for word in self.words)
+        return any(token not in FUNCTION_WORDS for token in self.tokens)
 
 
-def fold(text: str) -> str:
-    """At most `MAX_LENGTH` characters in one width, case and script, no control characters."""
-    plain = unicodedata.normalize("NFKC", text.strip()[:MAX_LENGTH])[:MAX_LENGTH].casefold()
-    visible = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in plain)
-    return " ".join(_to_simplified(visible).split())
+def fold(text: str, longest: int = MAX_LENGTH) -> str:
+    """At most `longest` characters in one width, case and script, no control characters."""
+    return _to_simplified(_plain(text, longest))
+
+
+def _plain(text: str, longest: int) -> str:
+    plain = unicodedata.normalize("NFKC", text.strip()[:longest])[:longest].casefold()
+    if not plain.isprintable():
+        plain = "".join(c if c.isprintable() else " " for c in plain)
+    return " ".join(plain.split())
 
 
 def sentences(text: str) -> list[str]:
@@ -97,6 +102,11 @@ def sentences(text: str) -> list[str]:
 
 def is_chinese(locale: str) -> bool:
     return locale.startswith("zh")
+
+
+def is_han(text: str) -> bool:
+    """Whether it begins with a Chinese character."""
+    return bool(_HAN_RUN.match(text))
 
 
 def detect_locale(text: str, given: str | None) -> str:
@@ -114,33 +124,46 @@ def detect_locale(text: str, given: str | None) -> str:
 
 
 class Analyzer:
-    """Turns texts into features. Synonyms are groups of terms that mean one thing."""
+    """Turns texts into tokens. Synonyms are groups of terms that mean one thing."""
 
     def __init__(self, synonyms: Iterable[Sequence[str]] = ()) -> None:
+        self.synonyms = tuple(tuple(group) for group in synonyms)
         self._concepts: dict[tuple[str, ...], str] = {}
-        for group in synonyms:
+        for group in self.synonyms:
             self._add_concept(group)
         self._subjects = _of_both_languages(self._concepts)
-        self._longest = max((len(term) for term in self._concepts), default=0)
+        self._longest = _longest_by_first_unit(self._concepts)
 
     def analyse(self, text: str) -> Analysis:
-        folded = _without_courtesy(fold(text))
-        words = tuple(_words(folded))
-        terms = Counter(words)
-        terms.update(f"{a} {b}" for a, b in pairwise(words))
-        concepts = self._concepts_in(folded)
-        terms.update(concepts)
-        subjects = self._subjects.intersection(concepts)
-        key = "".join(_LETTERS.findall(folded))
-        grams = Counter(_grams(folded))
-        return Analysis(key, words, self._aliases(words), subjects, terms, grams)
+        """One question, cut to `MAX_LENGTH`."""
+        return self.of_folded(fold(text))
 
-    def _aliases(self, words: Iterable[str]) -> dict[str, str]:
-        found = ((word, self._concepts.get(_as_term(word))) for word in words)
-        return {word: name for word, name in found if name}
+    def analyse_all(self, texts: Sequence[str]) -> list[Analysis]:
+        """Many stored texts, cut to `MAX_STORED`; in one go, as each call to OpenCC costs."""
+        lines = [_plain(text, MAX_STORED) for text in texts]
+        folded = _to_simplified("\n".join(lines)).split("\n") if lines else []
+        return [self.of_folded(line) for line in folded]
+
+    def of_folded(self, folded: str) -> Analysis:
+        """The analysis of a text that `fold` has made plain."""
+        bare = _without_courtesy(folded)
+        pieces = _PIECE.findall(bare)
+        tokens = tuple(token for han, word in pieces for token in (_cut(han) if han else (_stem(word),)))
+        runs = tuple(han or _stem(word) for han, word in pieces)
+        concepts = tuple(self._concepts_in(pieces)) if self._concepts else ()
+        key = "".join(_LETTERS.findall(bare))
+        return Analysis(key, tokens, runs, concepts, self._subjects.intersection(concepts))
+
+    def written(self, text: str) -> dict[str, str]:
+        """The words of a question as asked, each with its token."""
+        pieces = _PIECE.findall(_without_courtesy(fold(text)))
+        found: dict[str, str] = {}
+        for han, word in pieces:
+            found.update(((part, part) for part in _cut(han)) if han else ((word, _stem(word)),))
+        return found
 
     def _add_concept(self, group: Sequence[str]) -> None:
-        terms = [units for units in (tuple(_units(fold(term))) for term in group) if units]
+        terms = [units for units in (tuple(_units(_PIECE.findall(fold(term)))) for term in group) if units]
         if not terms:
             return
         known = (self._concepts[units] for units in terms if units in self._concepts)
@@ -148,19 +171,17 @@ class Analyzer:
         for units in terms:
             self._concepts.setdefault(units, name)
 
-    def _concepts_in(self, folded: str) -> list[str]:
-        units = list(_units(folded))
-        found = []
+    def _concepts_in(self, pieces: Iterable[tuple[str, str]]) -> Iterator[str]:
+        units = list(_units(pieces))
         at = 0
         while at < len(units):
             length, name = self._concept_at(units, at)
             if name:
-                found.append(name)
+                yield name
             at += length
-        return found
 
     def _concept_at(self, units: list[str], at: int) -> tuple[int, str | None]:
-        for length in range(min(self._longest, len(units) - at), 0, -1):
+        for length in range(min(self._longest.get(units[at], 0), len(units) - at), 0, -1):
             name = self._concepts.get(tuple(units[at : at + length]))
             if name:
                 return length, name
@@ -168,40 +189,21 @@ class Analyzer:
 
 
 def _of_both_languages(concepts: Mapping[tuple[str, ...], str]) -> frozenset[str]:
-    chinese = {name for units, name in concepts.items() if _HAN_RUN.match(units[0])}
-    return frozenset(chinese & {n for units, n in concepts.items() if not _HAN_RUN.match(units[0])})
+    chinese = {name for units, name in concepts.items() if is_han(units[0])}
+    return frozenset(chinese & {name for units, name in concepts.items() if not is_han(units[0])})
 
 
-def _units(folded: str) -> Iterator[str]:
+def _longest_by_first_unit(concepts: Iterable[tuple[str, ...]]) -> dict[str, int]:
+    longest: dict[str, int] = {}
+    for units in concepts:
+        longest[units[0]] = max(len(units), longest.get(units[0], 0))
+    return longest
+
+
+def _units(pieces: Iterable[tuple[str, str]]) -> Iterator[str]:
     """Single Chinese characters and stemmed words: what glossary terms are made of."""
-    for han, word in _PIECE.findall(folded):
+    for han, word in pieces:
         yield from han or (_stem(word),)
-
-
-def _as_term(word: str) -> tuple[str, ...]:
-    return tuple(word) if _HAN_RUN.match(word) else (word,)
-
-
-def _words(folded: str) -> Iterator[str]:
-    for han, word in _PIECE.findall(folded):
-        if han:
-            yield from _cut(han)
-        else:
-            yield _stem(word)
-
-
-def _grams(folded: str) -> Iterator[str]:
-    for han, word in _PIECE.findall(folded):
-        if han:
-            yield from _ngrams(han, 1, 3)
-        elif _stem(word) not in FUNCTION_WORDS:
-            yield from _ngrams(f" {word} ", 3, 5)
-
-
-def _ngrams(text: str, shortest: int, longest: int) -> Iterator[str]:
-    for size in range(shortest, longest + 1):
-        for at in range(len(text) - size + 1):
-            yield text[at : at + size]
 
 
 def _without_courtesy(folded: str) -> str:
@@ -217,6 +219,7 @@ def _is_enough(bare: str) -> bool:
 _ENDINGS = (("ies", "y", 5), ("sses", "ss", 5), ("ing", "", 6), ("ed", "", 5), ("es", "e", 5))
 
 
+@lru_cache(maxsize=50_000)
 def _stem(word: str) -> str:
     """Plurals and the commonest verb endings off, so that "booking" meets "book"."""
     bare = re.sub(r"['’](?:s|re|ve|d|ll|m)?$|['’](?=\w)", "", re.sub(r"['’]s$", "", word))
@@ -239,10 +242,12 @@ def _undouble(stem: str) -> str:
 def _cut(run: str) -> list[str]:
     import rjieba  # loads a dictionary, 0.1 s
 
-    return rjieba.cut_for_search(run)
+    return list(rjieba.cut_for_search(run))
 
 
 def _to_simplified(text: str) -> str:
+    if not _HAN_RUN.search(text):
+        return text
     return str(_converter("t2s").convert(_converter("hk2s").convert(text)))
 
 

@@ -1,63 +1,103 @@
-"""The engine: fit on documents, then search and decide."""
+"""The engine: made of documents, at once or with a head that was learned from them; then search and decide."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from knowledge.engine.analysis import Analyzer, detect_locale
+from knowledge.engine.analysis import detect_locale
 from knowledge.engine.model import Bands, Candidate, Decision, Document, Kind
 
-VERSION: Final = "e2"
+if TYPE_CHECKING:  # numpy is loaded when an engine is made, not with the command line
+    from knowledge.engine.corpus import Corpus
+    from knowledge.engine.head import Head
+
+VERSION: Final = "e3"
 MOST_SUGGESTED: Final = 3
-THIRD_AT: Final = 0.1
+THIRD_AT: Final = 0.05
+
+Synonyms = Iterable[Sequence[str]]
 
 
 class Engine:
-    """Finds entries for a question. Made by `fit`, never changed afterwards, safe to share."""
+    """Finds entries for a question. Never changed once made, safe to share between threads."""
 
-    def __init__(self, documents: Sequence[Document], synonyms: Sequence[Sequence[str]], bands: Bands) -> None:
-        from knowledge.engine.index import Index  # numpy and bm25s cost 0.4 s
-        from knowledge.engine.ranking import Ranking
+    _corpus: "Corpus"
 
-        self.bands = bands
-        self.model = _model_id(documents, synonyms, bands)
-        self._analyzer = Analyzer(synonyms)
-        self._ranking = Ranking(Index(documents, self._analyzer)) if documents else None
-        self._unlisted = frozenset(d.entry_id for d in documents if not d.browsable)
-        self._kin = {d.entry_id: frozenset(d.kin) for d in documents}
+    def __init__(
+        self,
+        documents: Sequence[Document],
+        synonyms: Synonyms,
+        head: "Head | None" = None,
+        bands: Bands | None = None,
+        previous: "Engine | None" = None,
+    ) -> None:
+        from knowledge.engine.corpus import Corpus  # numpy costs 0.2 s
+        from knowledge.engine.matching import Matcher
+
+        self.bands = bands or Bands()
+        self._corpus = Corpus(documents, list(synonyms), previous._corpus if previous else None)
+        self.model = _model_id(self._corpus.documents, self._corpus.analyzer.synonyms, head)
+        self._matcher = Matcher(self._corpus, head) if self._corpus.rows else None
+        self._unlisted = frozenset(d.entry_id for d in self._corpus.documents if not d.browsable)
         detect_locale("专", None)  # loads the character tables now, not at the first question
 
     @classmethod
-    def fit(
-        cls,
-        documents: Sequence[Document],
-        synonyms: Iterable[Sequence[str]] = (),
-        bands: Bands | None = None,
-    ) -> Self:
-        """Index the documents: about a second for a few thousand texts.
+    def fit(cls, documents: Sequence[Document], synonyms: Synonyms = (), bands: Bands | None = None) -> Self:
+        """Learn a head and use it: many seconds for a few thousand texts.
 
         `synonyms` are groups of terms, in any language, that mean the same thing. The order of
         documents and synonyms does not matter.
         """
-        ordered = sorted(documents, key=lambda d: (d.entry_id, d.locale, d.texts))
-        return cls(ordered, sorted(tuple(group) for group in synonyms), bands or Bands())
+        from knowledge.engine.head import fit_head
+
+        groups = list(synonyms)
+        return cls(documents, groups, fit_head(documents, groups), bands)
+
+    @classmethod
+    def light(
+        cls,
+        documents: Sequence[Document],
+        synonyms: Synonyms = (),
+        bands: Bands | None = None,
+        previous: "Engine | None" = None,
+    ) -> Self:
+        """An engine without a head, at once; from `previous` it takes what it knows of unchanged texts."""
+        return cls(documents, synonyms, None, bands, previous)
+
+    @classmethod
+    def with_head(
+        cls,
+        documents: Sequence[Document],
+        synonyms: Synonyms,
+        head: "Head",
+        bands: Bands | None = None,
+        previous: "Engine | None" = None,
+    ) -> Self:
+        """As `light`, with a head, which may have been learned from other documents, say before an edit."""
+        return cls(documents, synonyms, head, bands, previous)
 
     def search(self, text: str, locale: str | None = None, k: int = 5) -> list[Candidate]:
         """The best `k` entries, likeliest first; none when the text has no words."""
-        return self._ranked(text, detect_locale(text, locale), None, k)
+        return self._matcher.best(text, k) if self._matcher else []
 
     def decide(self, text: str, locale: str | None = None, context: str | None = None) -> Decision:
         """Answer, suggest or decline. `context` is the entry that was answered just before."""
         answer_in = detect_locale(text, locale)
-        ranked = self._ranked(text, answer_in, context, MOST_SUGGESTED + len(self._unlisted))
+        ranked = self._ranked(text, answer_in, context)
         kind, chosen = self._choose(ranked)
         return Decision(kind, chosen, answer_in, self.model, _features(ranked))
 
-    def _ranked(self, text: str, locale: str, context: str | None, k: int) -> list[Candidate]:
-        if self._ranking is None:
+    def _ranked(self, text: str, locale: str, context: str | None) -> list[Candidate]:
+        if self._matcher is None:
             return []
-        kin = self._kin.get(context, frozenset()) if context else frozenset()
-        return self._ranking.best(self._analyzer.analyse(text), locale, kin, k)
+        k = MOST_SUGGESTED + len(self._unlisted)
+        alone = self._matcher.best(text, k)
+        following = self._matcher.following(text, context, locale, k) if context else []
+        if not following or (alone and alone[0].why.exact):
+            return alone
+        # a stable sort, so that of two readings of one entry the more confident comes first
+        merged = sorted((*following, *alone), key=lambda candidate: -candidate.confidence)
+        return list({candidate.entry_id: candidate for candidate in reversed(merged)}.values())[::-1]
 
     def _choose(self, ranked: Sequence[Candidate]) -> tuple[Kind, tuple[Candidate, ...]]:
         if not ranked or ranked[0].confidence < self.bands.suggest_at:
@@ -80,9 +120,7 @@ class Engine:
         enough = self.bands.answer_at
         if first.entry_id in self._unlisted:
             enough = (enough + self.bands.suggest_at) / 2
-        rival = second is not None and second.confidence >= self.bands.answer_at
-        alone = first.why.exact and not (second and second.why.exact)
-        return first.confidence >= enough and (alone or not rival)
+        return first.confidence >= enough and not (first.why.exact and second and second.why.exact)
 
 
 def _features(ranked: Sequence[Candidate]) -> Mapping[str, float]:
@@ -92,19 +130,22 @@ def _features(ranked: Sequence[Candidate]) -> Mapping[str, float]:
     return {
         "confidence": ranked[0].confidence,
         "exact": float(why.exact),
+        "head": why.head or 0.0,
         "cosine": why.cosine,
         "bm25": why.bm25,
         "coverage": why.coverage,
         "unknown": why.unknown,
-        "aside": float(why.aside),
+        "aside": why.aside,
+        "mended": float(len(why.mended)),
         "margin": why.margin,
     }
 
 
-def _model_id(documents: Sequence[Document], synonyms: Sequence[Sequence[str]], bands: Bands) -> str:
+def _model_id(documents: Sequence[Document], synonyms: Sequence[Sequence[str]], head: "Head | None") -> str:
+    """Version, hash of the content, and the head."""
     import hashlib  # with json a third of the time to import this package
     import json
 
-    parts = [VERSION, [asdict(d) for d in documents], synonyms, asdict(bands)]
-    text = json.dumps(parts, ensure_ascii=False, sort_keys=True, default=list)
-    return f"{VERSION}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    parts = [[asdict(d) for d in documents], synonyms]
+    content = hashlib.sha256(json.dumps(parts, ensure_ascii=False, sort_keys=True, default=list).encode())
+    return f"{VERSION}-{content.hexdigest()[:12]}-{head.id if head else 'light'}"

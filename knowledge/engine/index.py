@@ -1,297 +1,387 @@
-"""Sparse indexes over the documents: TF-IDF cosine, BM25, and who knows which word."""
+"""What a question is compared with: every stored text by cosine and BM25, every entry by its words."""
 
-import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
-import bm25s
 import numpy as np
-from numpy.typing import NDArray
 
-from knowledge.engine.analysis import FUNCTION_WORDS, Analysis, Analyzer, is_chinese, sentences
-from knowledge.engine.model import Document
+from knowledge.engine.analysis import FUNCTION_WORDS, Analysis
+from knowledge.engine.features import (
+    PAIRS,
+    VIEWS,
+    Bools,
+    Floats,
+    Hashes,
+    Ints,
+    features_of,
+    ranges,
+    view_bounds,
+    words_of,
+)
+from knowledge.engine.spelling import Spelling, count_words
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+SHARES: Final = np.array([1.0, 0.4, 1.5], dtype=np.float32) / np.float32(2.9)
+"""How much words, word pairs and character n-grams count in a cosine."""
 
-FUNCTION_WEIGHT: Final = 0.25
-GRAM_SHARE: Final = 0.5
-OTHER_LANGUAGE: Final = 0.95
-NEAREST: Final = 4
+K1: Final = 1.5
+B: Final = 0.75
 BODY_SHARE: Final = 0.4
-MAIN_SUBJECT: Final = 4
+SOFTNESS: Final = 8.0
+ABOUT: Final = 0.25
 
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """The measures of every entry for one query: arrays over `Index.ids`, each 0 to 1.
-
-    `unknown` is the share of the query's weight in words that no entry uses; `aside` whether it
-    names a subject that no entry is about, and none that many are about; `nearest` the number of
-    the row that came closest.
-    """
-
-    cosine: Floats
-    bm25: Floats
-    coverage: Floats
-    unknown: float
-    aside: bool
-    nearest: Ints
+WORK: Final = 150_000
+"""Postings that are read for one question; beyond, the commonest features only score the best rows."""
+FINALISTS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One stored text of one entry; `entry` counts in `Index.ids`."""
+    """One stored text of one entry; `entry` counts in the ids of the index."""
 
     entry: int
-    chinese: bool
     text: str
     analysis: Analysis
 
 
-class Rarity:
-    """How much a feature says: rare among entries says much, a function word says little.
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """What else tells an entry's words: a tag, or with a smaller `share` its answer."""
 
-    A feature that no entry has counts as the rarest, so that it pulls every score down.
+    entry: int
+    analysis: Analysis
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question's known features by place in the vocabulary, ready to be multiplied with rows.
+
+    `places` are sorted, the first `in_words` of them are words. `words` are all its words and concepts,
+    `idf` the most that BM25 could add up to, `unknown` the share of their weight that no entry has,
+    `mended` the share of its words that were misspelt, `aside` the share of the field's subjects in it
+    that no entry is about.
     """
 
-    def __init__(self, features_of_entries: Sequence[Iterable[str]]) -> None:
-        entries = len(features_of_entries)
-        counts = Counter(f for features in features_of_entries for f in set(features))
-        self._weights = {f: _rarity(entries, count) * _says(f) for f, count in counts.items()}
-        self._unseen = _rarity(entries, 1)
-
-    def of(self, feature: str) -> float:
-        known = self._weights.get(feature)
-        return self._unseen * _says(feature) if known is None else known
-
-    def __contains__(self, feature: object) -> bool:
-        return feature in self._weights
+    analysis: Analysis
+    places: Ints
+    weights: Floats
+    in_words: int
+    words: Hashes
+    idf: float
+    unknown: float
+    mended: float
+    aside: float
 
 
-def _rarity(entries: int, count: int) -> float:
-    return math.log(1.0 + entries / count)
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Measures of the entries worth ranking, arrays side by side, each 0 to 1 (`rows` are counts).
 
+    `near` is the cosine of the nearest text, `mean` a soft maximum over an entry's texts, `word`
+    the cosine by words alone, `bm25` a share of what the question could reach, `cover` the share of
+    the question's weight in words of the entry; `nearest` the number of the text that came closest.
+    """
 
-def _says(feature: str) -> float:
-    function = feature in FUNCTION_WORDS
-    if " " in feature:
-        function = all(word in FUNCTION_WORDS for word in feature.split())
-    return FUNCTION_WEIGHT if function else 1.0
-
-
-class CosineIndex:
-    """TF-IDF cosine of a query with every text, over postings kept in plain arrays."""
-
-    def __init__(self, texts: Sequence[Mapping[str, int]], rarity: Rarity) -> None:
-        self._rarity = rarity
-        self._size = len(texts)
-        gathered: dict[str, list[tuple[int, float]]] = {}
-        for row, counts in enumerate(texts):
-            for feature, weight in self._unit(counts).items():
-                gathered.setdefault(feature, []).append((row, weight))
-        self._postings = {f: _arrays(pairs) for f, pairs in gathered.items()}
-
-    def scores(self, counts: Mapping[str, int]) -> Floats:
-        """Cosine of the query with each text, in the order given at the start."""
-        found = np.zeros(self._size)
-        for feature, weight in self._unit(counts).items():
-            posting = self._postings.get(feature)
-            if posting is not None:
-                rows, weights = posting
-                found[rows] += weight * weights
-        return found
-
-    def _unit(self, counts: Mapping[str, int]) -> dict[str, float]:
-        raw = {f: (1.0 + math.log(n)) * self._rarity.of(f) for f, n in counts.items()}
-        length = math.sqrt(sum(weight * weight for weight in raw.values()))
-        return {f: weight / length for f, weight in raw.items()} if length else {}
-
-
-def _arrays(pairs: list[tuple[int, float]]) -> tuple[Ints, Floats]:
-    rows, weights = zip(*pairs, strict=True)
-    return np.array(rows, dtype=np.int64), np.array(weights)
-
-
-class Bm25Index:
-    """BM25 over all words of an entry in one language, as a share of what a query could reach."""
-
-    def __init__(self, fields: Sequence[Sequence[str]]) -> None:
-        words = sorted({word for field in fields for word in field})
-        self._ids = {word: number for number, word in enumerate(words)}
-        ids = [[self._ids[word] for word in field] for field in fields]
-        self._bm25 = bm25s.BM25(method="lucene", k1=1.2, b=0.4)
-        self._bm25.index((ids, dict(self._ids)), show_progress=False)
-        self._size = len(fields)
-        self._best = {word: self._reach(number) for word, number in self._ids.items()}
-        self._unseen = max(self._best.values(), default=1.0)
-
-    def scores(self, words: Sequence[str]) -> Floats:
-        """Between 0 and 1 for each field: reached score over the best that all words allow."""
-        ids = [self._ids[word] for word in words if word in self._ids]
-        if not ids:
-            return np.zeros(self._size)
-        reach = sum(self._best.get(word, self._unseen * _says(word)) for word in words)
-        scores: Floats = np.asarray(self._bm25.get_scores(ids), dtype=np.float64)
-        return scores[: self._size] / reach
-
-    def _reach(self, number: int) -> float:
-        return float(self._bm25.get_scores([number]).max()) or 1.0
+    entries: Ints
+    near: Floats
+    mean: Floats
+    word: Floats
+    bm25: Floats
+    cover: Floats
+    rows: Floats
+    nearest: Ints
 
 
 class Vocabulary:
-    """Which entry uses which words: tells covered words from foreign ones.
+    """Features in the order of their hashes, each with a weight: the fewer entries have it, the more.
 
-    A word of the answer alone covers less than one that people ask with.
+    How many entries have a feature is counted by the perplexity of its spread, so that a stray use
+    elsewhere hardly matters.
     """
 
-    def __init__(self, words_of_entries: Sequence[Mapping[str, float]], rarity: Rarity) -> None:
-        self._rarity = rarity
-        self._entries = len(words_of_entries)
-        users: dict[str, list[tuple[int, float]]] = {}
-        for row, words in enumerate(words_of_entries):
-            for word, share in words.items():
-                users.setdefault(word, []).append((row, share))
-        self._users = {word: _arrays(pairs) for word, pairs in users.items()}
+    def __init__(self, hashes: Hashes, spread: Floats, entries: int) -> None:
+        self.hashes = hashes
+        self.weights = _weight(spread, entries)
+        self.idf = _idf(spread, entries)
+        self.unseen_weight = float(_weight(np.ones(1, dtype=np.float32), entries)[0])
+        self.unseen_idf = float(_idf(np.ones(1, dtype=np.float32), entries)[0])
+        self.bounds = view_bounds(hashes)
 
-    def coverage(self, analysis: Analysis) -> tuple[Floats, float]:
-        """For each entry the share of the query's weight it covers, and the share none knows."""
-        covered = np.zeros(self._entries)
-        total = unknown = 0.0
-        for word, share in self._units(analysis):
-            weight = share * self._rarity.of(word)
-            total += weight
-            users = self._users.get(word)
-            if users is not None:
-                covered[users[0]] += weight * users[1]
-            elif word not in FUNCTION_WORDS:
-                unknown += weight
-        return (covered / total, unknown / total) if total else (covered, 1.0)
+    def places(self, hashes: Hashes) -> tuple[Ints, Bools]:
+        """Where each hash stands, and whether it does."""
+        at = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
+        return at, self.hashes[at] == hashes
 
-    def _units(self, analysis: Analysis) -> Iterator[tuple[str, float]]:
-        """Words with a share; an unknown one by its synonyms, or a Chinese one by its parts."""
-        for word in analysis.words:
-            alias = analysis.aliases.get(word)
-            parts = _pairs_of(word)
-            if word in self._users:
-                yield word, 1.0
-            elif alias in self._users:
-                yield str(alias), 1.0
-            elif len(parts) > 1:
-                yield from ((part, 1.0 / len(parts)) for part in parts)
-            else:
-                yield word, 1.0
+
+def _weight(spread: Floats, entries: int) -> Floats:
+    weight: Floats = (np.log((1.0 + entries) / (1.0 + spread)) + 1.0).astype(np.float32)
+    return weight
+
+
+def _idf(spread: Floats, entries: int) -> Floats:
+    idf: Floats = np.log1p((entries - spread + 0.5) / (spread + 0.5)).astype(np.float32)
+    return idf
 
 
 class Index:
-    """Everything that can be worked out before the first question."""
+    """Everything that can be worked out before the first question. `rows` are sorted by entry.
 
-    def __init__(self, documents: Sequence[Document], analyzer: Analyzer) -> None:
-        self.ids = sorted({document.entry_id for document in documents})
-        self.rows = _rows(documents, self.ids, analyzer)
-        entries = [list(rows) for _, rows in groupby(self.rows, key=lambda row: row.entry)]
-        terms = Rarity([[t for row in rows for t in row.analysis.terms] for rows in entries])
-        grams = Rarity([[g for row in rows for g in row.analysis.grams] for rows in entries])
-        self._terms = CosineIndex([row.analysis.terms for row in self.rows], terms)
-        self._grams = CosineIndex([row.analysis.grams for row in self.rows], grams)
-        self._fields = Bm25Index([_field(rows) for rows in entries])
-        self._vocabulary = Vocabulary(_all_words(documents, self.ids, analyzer), terms)
-        self._subjects = _subjects(documents, analyzer)
-        self._chinese = np.array([row.chinese for row in self.rows])
-        self._slots = _slots([len(rows) for rows in entries])
-        self._texts = np.minimum((self._slots >= 0).sum(axis=1), NEAREST)
+    `learned` are weights of features as some head knew them; they replace the index's own.
+    """
 
-    def measure(self, analysis: Analysis, locale: str) -> Evidence:
-        """Compare a query with every entry; texts in the reader's language count a little more."""
-        cosine = (1.0 - GRAM_SHARE) * self._terms.scores(analysis.terms)
-        cosine += GRAM_SHARE * self._grams.scores(analysis.grams)
-        cosine[self._chinese != is_chinese(locale)] *= OTHER_LANGUAGE
-        coverage, unknown = self._vocabulary.coverage(analysis)
-        return Evidence(
-            cosine=self._near(cosine),
-            bm25=self._fields.scores(sorted(analysis.terms)),
-            coverage=coverage,
-            unknown=unknown,
-            aside=self._is_aside(analysis.subjects),
-            nearest=self._nearest(cosine),
+    def __init__(
+        self,
+        ids: Sequence[str],
+        rows: Sequence[Row],
+        extras: Sequence[Extra] = (),
+        learned: tuple[Hashes, Floats] | None = None,
+    ) -> None:
+        self.ids = list(ids)
+        self.rows = list(rows)
+        self._entry_of = np.array([row.entry for row in self.rows], dtype=np.int64)
+        self._sizes = np.bincount(self._entry_of, minlength=len(self.ids)).astype(np.int64)
+        self._starts = np.cumsum(self._sizes) - self._sizes
+        self._present = np.flatnonzero(self._sizes)
+        found = features_of([row.analysis for row in self.rows])
+        hashes, features = np.unique(found.hashes, return_inverse=True)
+        pairs, times = np.unique(found.rows * len(hashes) + features, return_counts=True)
+        row_of, columns = np.divmod(pairs, max(len(hashes), 1))
+        self._columns = columns.astype(np.int32)
+        self._row_starts = np.searchsorted(row_of, np.arange(len(self.rows) + 1))
+        self.vocabulary = Vocabulary(hashes, _spread(self._entry_of[row_of], self._columns, len(hashes)), len(self.ids))
+        if learned:
+            self._take_over(*learned)
+        self._invert(row_of, times)
+        self._scale = self._scales(row_of)
+        self._cover = _Cover(self.rows, extras, len(self.ids))
+        self._subjects = _subjects(self.rows, self._sizes, extras)
+        self._spelling = Spelling(count_words(run for row in self.rows for run in row.analysis.runs))
+
+    def _take_over(self, hashes: Hashes, weights: Floats) -> None:
+        at, known = self.vocabulary.places(hashes)
+        self.vocabulary.weights[at[known]] = weights[known]
+
+    def _invert(self, row_of: Ints, times: Ints) -> None:
+        order = np.argsort(self._columns, kind="stable")
+        self._postings = row_of[order].astype(np.int32)
+        self._posting_starts = np.searchsorted(self._columns[order], np.arange(len(self.vocabulary.hashes) + 1))
+        words = order[: self._posting_starts[self.vocabulary.bounds[PAIRS]]]
+        in_row = np.bincount(row_of[words], weights=times[words], minlength=len(self.rows))
+        longer = in_row / (in_row.mean() or 1.0) if len(in_row) else in_row
+        tf = times[words]
+        length = (K1 * (1.0 - B + B * longer)).astype(np.float32)[row_of[words]]
+        self._bm25 = (self.vocabulary.idf[self._columns[words]] * tf / (tf + length)).astype(np.float32)
+
+    def _scales(self, row_of: Ints) -> Floats:
+        """What a row's sum of squared weights is to be multiplied with, for each view."""
+        views = np.searchsorted(self.vocabulary.bounds[1:-1], self._columns, side="right")
+        squares = self.vocabulary.weights[self._columns] ** 2
+        cells = views * len(self.rows) + row_of
+        return _unit(_sums(cells, squares, VIEWS * len(self.rows)).reshape(VIEWS, len(self.rows)))
+
+    def query(self, analysis: Analysis) -> Query:
+        """A question in terms of this vocabulary, its spelling mended."""
+        spelt = self._mended(analysis)
+        vocabulary = self.vocabulary
+        hashes = np.unique(features_of([spelt]).hashes)
+        at, known = vocabulary.places(hashes)
+        weights = np.where(known, vocabulary.weights[at], np.float32(vocabulary.unseen_weight))
+        bounds = view_bounds(hashes)
+        views = np.searchsorted(bounds[1:-1], np.arange(len(hashes)), side="right")
+        scale = _unit(_sums(views, weights**2, VIEWS).reshape(VIEWS, 1))[:, 0]
+        words = slice(0, bounds[PAIRS])
+        idf = np.where(known[words], vocabulary.idf[at[words]], vocabulary.unseen_idf)
+        return Query(
+            analysis=spelt,
+            places=at[known],
+            weights=(weights * scale[views])[known].astype(np.float32),
+            in_words=int(known[words].sum()),
+            words=hashes[words],
+            idf=float(idf.sum()) or 1.0,
+            unknown=self._cover.unknown(spelt),
+            aside=self._aside(spelt),
+            mended=sum(a != b for a, b in zip(spelt.runs, analysis.runs, strict=True)) / max(1, len(spelt.runs)),
         )
 
-    def _is_aside(self, subjects: frozenset[str]) -> bool:
-        strange = any(subject not in self._subjects for subject in subjects)
-        return strange and all(self._subjects[s] < MAIN_SUBJECT for s in subjects)
+    def _aside(self, analysis: Analysis) -> float:
+        return len(analysis.subjects - self._subjects) / max(1, len(analysis.subjects))
 
-    def _near(self, cosine: Floats) -> Floats:
-        """The mean of an entry's nearest texts: one lucky text says less than several."""
-        ranked = np.sort(np.where(self._slots < 0, 0.0, cosine[self._slots]), axis=1)
-        near: Floats = ranked[:, -NEAREST:].sum(axis=1) / self._texts
-        return near
+    def _mended(self, analysis: Analysis) -> Analysis:
+        mended = {run: better for run in analysis.runs if (better := self._spelling.mend(run))}
+        if not mended:
+            return analysis
+        tokens = tuple(mended.get(token, token) for token in analysis.tokens)
+        return replace(analysis, tokens=tokens, runs=tuple(mended.get(run, run) for run in analysis.runs))
 
-    def _nearest(self, cosine: Floats) -> Ints:
-        best = np.where(self._slots < 0, -1.0, cosine[self._slots]).argmax(axis=1)
-        nearest: Ints = self._slots[np.arange(len(best)), best]
-        return nearest
+    def measure(self, query: Query) -> Evidence:
+        """Compare a question with the entries, or with the most promising of very many."""
+        starts, lengths = self._posting_ranges(query.places)
+        if int(lengths.sum()) <= WORK:
+            cosines, bm25 = self._scores(query, np.arange(len(query.places)), starts, lengths)
+            return self._evidence(query, self._present, cosines, bm25)
+        entries = self._finalists(query, starts, lengths)
+        cosines, bm25 = self._exact(query, ranges(self._starts[entries], self._sizes[entries]))
+        return self._evidence(query, entries, cosines, bm25)
+
+    def _posting_ranges(self, places: Ints) -> tuple[Ints, Ints]:
+        starts = self._posting_starts[places]
+        return starts, self._posting_starts[places + 1] - starts
+
+    def _scores(self, query: Query, chosen: Ints, starts: Ints, lengths: Ints) -> tuple[Floats, Floats]:
+        """Cosine by view and BM25 of every row, by the chosen features of the question alone."""
+        at = ranges(starts[chosen], lengths[chosen])
+        rows = self._postings[at]
+        products = query.weights[chosen] * self.vocabulary.weights[query.places[chosen]]
+        views = np.searchsorted(self.vocabulary.bounds[1:-1], query.places[chosen], side="right")
+        size = len(self.rows)
+        cells = rows + np.repeat(views * size, lengths[chosen])
+        sums = _sums(cells, np.repeat(products, lengths[chosen]), VIEWS * size)
+        in_words = int(lengths[chosen][chosen < query.in_words].sum())
+        bm25 = _sums(rows[:in_words], self._bm25[at[:in_words]], size)
+        return sums.reshape(VIEWS, size) * self._scale, bm25
+
+    def _finalists(self, query: Query, starts: Ints, lengths: Ints) -> Ints:
+        """The entries that the rarest features point to."""
+        rarest = np.argsort(lengths, kind="stable")
+        chosen = np.sort(rarest[np.cumsum(lengths[rarest]) <= WORK])
+        cosines, bm25 = self._scores(query, chosen, starts, lengths)
+        scores = np.maximum.reduceat(cosines.sum(axis=0) + bm25 / query.idf, self._starts[self._present])
+        best = np.argpartition(-scores, min(FINALISTS, len(scores)) - 1)[:FINALISTS]
+        return self._present[np.sort(best)]
+
+    def _exact(self, query: Query, rows: Ints) -> tuple[Floats, Floats]:
+        """As `_scores`, by all features, of some rows."""
+        lengths = self._row_starts[rows + 1] - self._row_starts[rows]
+        at = ranges(self._row_starts[rows], lengths)
+        wanted = np.zeros(len(self.vocabulary.hashes), dtype=np.float32)
+        wanted[query.places] = query.weights * self.vocabulary.weights[query.places]
+        columns = self._columns[at]
+        views = np.searchsorted(self.vocabulary.bounds[1:-1], columns, side="right")
+        numbers = np.repeat(np.arange(len(rows)), lengths)
+        cells = numbers + views * len(rows)
+        sums = _sums(cells, wanted[columns], VIEWS * len(rows)).reshape(VIEWS, len(rows))
+        return sums * self._scale[:, rows], self._bm25_of(query, rows)
+
+    def _bm25_of(self, query: Query, rows: Ints) -> Floats:
+        starts, lengths = self._posting_ranges(query.places[: query.in_words])
+        at = ranges(starts, lengths)
+        place = np.full(len(self.rows), -1, dtype=np.int32)
+        place[rows] = np.arange(len(rows))
+        found = place[self._postings[at]]
+        return _sums(found[found >= 0], self._bm25[at[found >= 0]], len(rows))
+
+    def _evidence(self, query: Query, entries: Ints, cosines: Floats, bm25: Floats) -> Evidence:
+        sizes = self._sizes[entries]
+        starts = np.cumsum(sizes) - sizes
+        cosine = cosines.sum(axis=0)
+        near = np.maximum.reduceat(cosine, starts)
+        soft = np.log(np.add.reduceat(np.exp(SOFTNESS * cosine), starts) / sizes) / SOFTNESS
+        is_near = cosine >= np.repeat(near, sizes)
+        first = np.flatnonzero(is_near)[np.searchsorted(np.flatnonzero(is_near), starts)]
+        return Evidence(
+            entries=entries,
+            near=near,
+            mean=soft,
+            word=np.maximum.reduceat(cosines[0], starts),
+            bm25=np.maximum.reduceat(bm25, starts) / query.idf,
+            cover=self._cover.of(query.words)[entries],
+            rows=sizes.astype(np.float64),
+            nearest=self._starts[entries] + first - starts,
+        )
+
+    def words_of(self, entry: int) -> set[str]:
+        """The words that the entry's questions are asked in."""
+        start = int(self._starts[entry])
+        return {token for row in self.rows[start : start + int(self._sizes[entry])] for token in row.analysis.tokens}
+
+    def matrix(self, rows: Ints) -> Any:
+        """The rows as a sparse matrix of unit vectors over the vocabulary."""
+        from scipy.sparse import csr_matrix
+
+        lengths = self._row_starts[rows + 1] - self._row_starts[rows]
+        at = ranges(self._row_starts[rows], lengths)
+        columns = self._columns[at]
+        views = np.searchsorted(self.vocabulary.bounds[1:-1], columns, side="right")
+        values = self.vocabulary.weights[columns] * self._scale[views, np.repeat(rows, lengths)]
+        starts = np.append(0, np.cumsum(lengths))
+        return csr_matrix((values.astype(np.float32), columns, starts), shape=(len(rows), len(self.vocabulary.hashes)))
 
 
-def _pairs_of(word: str) -> list[str]:
-    """The two-character parts of a Chinese word."""
-    return [word[at : at + 2] for at in range(len(word) - 1)] if _is_han(word) else []
+class _Cover:
+    """Which entry uses which words, in its questions, its tags or, for less, its answer."""
+
+    def __init__(self, rows: Sequence[Row], extras: Sequence[Extra], entries: int) -> None:
+        told = [*(Extra(row.entry, row.analysis, 1.0) for row in rows), *extras]
+        found = words_of([one.analysis for one in told])
+        self._hashes, words = np.unique(found.hashes, return_inverse=True)
+        entry_of = np.array([one.entry for one in told], dtype=np.int64)[found.rows]
+        share_of = np.array([one.share for one in told], dtype=np.float32)[found.rows]
+        pairs, first = np.unique(words * entries + entry_of, return_inverse=True)
+        self._shares = np.zeros(len(pairs), dtype=np.float32)
+        np.maximum.at(self._shares, first, share_of)
+        word_of, self._entries = np.divmod(pairs, max(entries, 1))
+        self._starts = np.searchsorted(word_of, np.arange(len(self._hashes) + 1))
+        self._count = entries
+        self._idf = np.log1p(entries / np.maximum(1, np.diff(self._starts)))
+        self._unseen = float(np.log1p(entries))
+
+    def of(self, words: Hashes) -> Floats:
+        """For each entry the share of the words' weight that it covers."""
+        at, known = self._places(words)
+        if not known.any():
+            return np.zeros(self._count)
+        starts = self._starts[at[known]]
+        lengths = self._starts[at[known] + 1] - starts
+        users = ranges(starts, lengths)
+        weights = np.repeat(self._idf[at[known]], lengths) * self._shares[users]
+        total = self._idf[at[known]].sum() + self._unseen * (~known).sum()
+        covered: Floats = np.bincount(self._entries[users], weights=weights, minlength=self._count) / total
+        return covered
+
+    def unknown(self, analysis: Analysis) -> float:
+        """The share of a question's weight in words that no entry uses; a function word is none."""
+        told = (*analysis.tokens, *analysis.concepts)
+        if not told:
+            return 1.0
+        at, known = self._places(words_of([analysis]).hashes)
+        weights = np.where(known, self._idf[at], self._unseen)
+        strange = ~known & np.array([token not in FUNCTION_WORDS for token in told])
+        return float(weights[strange].sum() / weights.sum())
+
+    def _places(self, hashes: Hashes) -> tuple[Ints, Bools]:
+        at = np.minimum(np.searchsorted(self._hashes, hashes), len(self._hashes) - 1)
+        return at, self._hashes[at] == hashes
 
 
-def _is_han(word: str) -> bool:
-    return "\u3400" <= word[0] <= "\u9fff"
+def _subjects(rows: Sequence[Row], sizes: Ints, extras: Sequence[Extra]) -> frozenset[str]:
+    """The subjects that some entry is about: it has them in a tag, or in many of its questions."""
+    naming = Counter((row.entry, subject) for row in rows for subject in row.analysis.subjects)
+    asked = {subject for (entry, subject), times in naming.items() if times >= ABOUT * sizes[entry]}
+    return frozenset(asked.union(*(extra.analysis.subjects for extra in extras if extra.share == 1.0)))
 
 
-def _rows(documents: Sequence[Document], ids: list[str], analyzer: Analyzer) -> list[Row]:
-    """Each text once an entry; both Chinese scripts fold together."""
-    number = {entry_id: at for at, entry_id in enumerate(ids)}
-    unique: dict[tuple[int, str], Row] = {}
-    for document in sorted(documents, key=lambda d: (d.entry_id, d.locale)):
-        for text in document.texts:
-            analysis = analyzer.analyse(text)
-            row = Row(number[document.entry_id], is_chinese(document.locale), text, analysis)
-            unique.setdefault((row.entry, analysis.key), row)
-    return sorted(unique.values(), key=lambda row: row.entry)
+def _spread(entry_of: Ints, features: Ints, count: int) -> Floats:
+    """Over how many entries each feature is spread: the perplexity of its uses."""
+    entries = int(entry_of.max()) + 1 if len(entry_of) else 1
+    pairs, times = np.unique(features.astype(np.int64) * entries + entry_of, return_counts=True)
+    feature = pairs // entries
+    shares = times / _sums(feature, times.astype(np.float64), count)[feature]
+    surprise = _sums(feature, -shares * np.log(shares), count)
+    perplexity: Floats = np.exp(surprise).astype(np.float32)
+    return perplexity
 
 
-def _slots(sizes: Sequence[int]) -> Ints:
-    """The row numbers of each entry, one line an entry, filled up with -1."""
-    slots = np.full((len(sizes), max(sizes)), -1, dtype=np.int64)
-    start = 0
-    for entry, size in enumerate(sizes):
-        slots[entry, :size] = np.arange(start, start + size)
-        start += size
-    return slots
+def _sums(cells: Ints, weights: Floats, size: int) -> Floats:
+    """The sum of the weights in each cell."""
+    return np.asarray(np.bincount(cells, weights=weights, minlength=size), dtype=np.float64)
 
 
-def _field(rows: Sequence[Row]) -> list[str]:
-    return [term for row in rows for term in row.analysis.terms]
-
-
-def _all_words(documents: Sequence[Document], ids: list[str], analyzer: Analyzer) -> list[dict[str, float]]:
-    words: dict[str, dict[str, float]] = {entry_id: {} for entry_id in ids}
-    for document in documents:
-        own = words[document.entry_id]
-        for text in (*document.texts, *document.tags):
-            own.update(dict.fromkeys(_with_aliases(analyzer.analyse(text)), 1.0))
-        for sentence in sentences(document.body):
-            for word in _with_aliases(analyzer.analyse(sentence)):
-                own.setdefault(word, BODY_SHARE)
-    return [words[entry_id] for entry_id in ids]
-
-
-def _subjects(documents: Sequence[Document], analyzer: Analyzer) -> Counter[str]:
-    """How many entries are about what: they name it in a question or a tag, not in passing."""
-    naming = {
-        (document.entry_id, subject)
-        for document in documents
-        for text in (*document.texts[:1], *document.tags)
-        for subject in analyzer.analyse(text).subjects
-    }
-    return Counter(subject for _, subject in naming)
-
-
-def _with_aliases(analysis: Analysis) -> set[str]:
-    return {*analysis.words, *analysis.aliases.values()}
+def _unit(squares: Floats) -> Floats:
+    """From sums of squares by view (a line each) to factors that make vectors of length one."""
+    there = squares > 0.0
+    shares = np.where(there, SHARES[:, None], 0.0)
+    whole = np.maximum(shares.sum(axis=0), 1e-9)
+    factors: Floats = np.sqrt(shares / whole / np.where(there, squares, 1.0)).astype(np.float32)
+    return factors

@@ -6,8 +6,8 @@ from typing import Final, Literal
 
 Kind = Literal["answer", "suggest", "decline"]
 
-ANSWER_AT: Final = 0.78
-SUGGEST_AT: Final = 0.35
+ANSWER_AT: Final = 0.75
+SUGGEST_AT: Final = 0.42
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Bands:
-    """Confidence at which the engine answers, and at which it asks "did you mean"."""
+    """Probability of being right at which the engine answers, and at which it asks "did you mean"."""
 
     answer_at: float = ANSWER_AT
     suggest_at: float = SUGGEST_AT
@@ -45,23 +45,30 @@ class Bands:
 class Why:
     """The evidence for one candidate: the nearest stored text and the measures, each 0 to 1.
 
-    `aside` tells that the query names a subject of the field that no entry is about, and none that
-    many are about. `margin` is the lead over the best other entry and may be negative.
+    `matched` are the words of the question, as asked, that the entry uses, `mended` the misspelt ones
+    with what they were taken for. `head` is the learned head's probability, None without a head or
+    where it does not know the entry. `aside` is the share of the field's subjects in the question that
+    no entry is about. `margin` is the lead over the best other entry and may be
+    negative. `context` is the entry answered before, if the question was read as going on from it.
     """
 
     phrasing: str
     exact: bool
+    matched: tuple[str, ...]
+    mended: tuple[tuple[str, str], ...]
+    head: float | None
     cosine: float
     bm25: float
     coverage: float
     unknown: float
-    aside: bool
+    aside: float
     margin: float
+    context: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An entry that may answer, with a confidence from 0 to 1."""
+    """An entry that may answer. `confidence` is the probability, 0 to 1, that it is the right one."""
 
     entry_id: str
     confidence: float

@@ -81,7 +81,8 @@ def _rendered(
         event = await _event(tx, owed)
         if event is None:
             return None
-        html = reader.say.page(f"events/{page}.html.j2", event=event)
+        was = [datetime.fromisoformat(instant) for instant in owed.payload.get("was", ())]
+        html = reader.say.page(f"events/{page}.html.j2", event=event, was=was)
         return Message(html, buttons(event, reader.say))
 
     return render

@@ -155,7 +155,7 @@ class Events:
             moved = await self._reschedule(tx, event, times, now)
             told = await audience(tx, event_id)
             until = max(event.starts_at, moved.starts_at)
-            await self._tell(tx, MOVED_NOTICE, moved, told, useful_until=until)
+            await self._tell(tx, MOVED_NOTICE, moved, told, useful_until=until, was=event)
             await self._record(tx, actor_id, "event.moved", moved, now)
         self._outbox.wake()
         return Changed(moved, len(told))
@@ -235,14 +235,16 @@ class Events:
         contacts: Iterable[int],
         *,
         useful_until: datetime,
+        was: EventView | None = None,
     ) -> None:
+        earlier = {"was": [was.starts_at.isoformat(), was.ends_at.isoformat()]} if was else {}
         rows = [
             NewRow(
                 kind=kind,
                 contact_id=contact,
                 subject=subject(event.id),
                 key=f"{kind}:{event.id}:{event.revision}:{contact}",
-                payload={"event": event.id, "revision": event.revision},
+                payload={"event": event.id, "revision": event.revision, **earlier},
                 due_at=event.changed_at,
                 expires_at=useful_until,
             )

@@ -874,6 +874,7 @@ async def test_what_was_cancelled_offers_a_new_time(chat: Machine, ada: int) -> 
     answer = await offered(visitor, MoveAppointment(view.id))
     assert visitor.toasts == ["This appointment was cancelled before."]
     assert "This appointment was cancelled" in answer.text
+    assert "How you meet" not in answer.text
     card = await visitor.presses("Book a new time", answer)
     assert "Ada Wong" in card.text
 

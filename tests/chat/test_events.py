@@ -457,6 +457,7 @@ async def test_a_moved_event_is_told_and_reminded_of_at_its_new_time_only(chat: 
     await chat.settled()
     notice = await visitor.last()
     assert "new time" in notice.text
+    assert "<s>Thu 10 Dec 2026, 09:30–17:00" in notice.html
     assert "Sat 12 Dec 2026, 09:30–17:00" in notice.text
     assert "Details" in notice.labels()
     before = await messages(visitor)

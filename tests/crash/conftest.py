@@ -9,6 +9,7 @@ import pytest
 from bot.settings import Settings
 from run_bot import build_core
 from tests.conftest import MovableClock
+from tests.e2e.nursery import Nursery
 from tests.e2e.runner import INBOX_LEASE, OUTBOX_LEASE
 from tests.e2e.server import Server
 
@@ -16,23 +17,23 @@ SHORT_LEASES = {INBOX_LEASE: "2", OUTBOX_LEASE: "2"}
 
 
 @pytest.fixture
-async def server(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Server]:
+async def server(sqlite_template: Path, tmp_path: Path, nursery: Nursery) -> AsyncIterator[Server]:
     """Not yet started, on SQLite, at the start of the tests' time."""
     shutil.copy(sqlite_template, tmp_path / "cipo.db")
     await load_samples(Settings(_env_file=None, data_dir=tmp_path))
-    server = Server(tmp_path, **SHORT_LEASES)
+    server = Server(tmp_path, nursery, **SHORT_LEASES)
     server.set_clock()
     yield server
     await server.killed_at_last()
 
 
 @pytest.fixture
-async def replicas(database_url: str, tmp_path: Path) -> AsyncIterator[list[Server]]:
+async def replicas(database_url: str, tmp_path: Path, nursery: Nursery) -> AsyncIterator[list[Server]]:
     """Two, not yet started, on one database."""
     settings = Settings(_env_file=None, data_dir=tmp_path, database_url=database_url)
     await load_samples(settings)
     common = {**SHORT_LEASES, "CIPO_DATABASE_URL": database_url, "CIPO_SECRET_KEY": settings.signing_key()}
-    servers = [Server(tmp_path / name, **common) for name in ("one", "two")]
+    servers = [Server(tmp_path / name, nursery, **common) for name in ("one", "two")]
     for each in servers:
         each.set_clock()
     yield servers

@@ -1,13 +1,44 @@
 """Asked to stop, the process finishes what it has begun; asked again, it ends at once."""
 
+import asyncio
+import os
+import re
+import signal
 import socket
+import sys
+from pathlib import Path
 
 import pytest
 
 from tests.crash.people import Person
 from tests.e2e.server import Server
 
+ROOT = Path(__file__).parents[2]
 ANSWER = "A CIPO is a senior executive"
+
+
+async def test_the_shipped_command_serves_until_it_is_asked_to_stop(server: Server) -> None:
+    """No nursery here: a fresh interpreter, as an operator starts it."""
+    settings = {"CIPO_DATA_DIR": str(server.folder), "CIPO_WEB_PORT": "0"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(ROOT / "run_bot.py"),
+        cwd=server.folder,
+        env={**os.environ, **settings},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        async for line in process.stdout:
+            if address := re.search(rb"http://127\.0\.0\.1:(\d+)", line):
+                server.port = int(address[1])
+                break
+        async with Person("ann", [server]) as ann:
+            await ann.says("What does a CIPO do?")
+            await ann.hears(ANSWER)
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
 
 
 async def test_what_is_in_flight_is_finished_and_the_rest_kept(server: Server) -> None:

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright, expect
 
+from tests.e2e.nursery import Nursery
 from tests.e2e.page import TIMEOUT, Visitors
 from tests.e2e.server import Server
 
@@ -35,9 +36,9 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+async def served(tmp_path_factory: pytest.TempPathFactory, nursery: Nursery) -> AsyncIterator[Server]:
     """The server most tests share, with the sample data, on a Monday at 10:00 in Hong Kong."""
-    server = await fresh_server(tmp_path_factory.mktemp("e2e"))
+    server = await fresh_server(tmp_path_factory.mktemp("e2e"), nursery)
     yield server
     await server.killed_at_last()
     assert server.errors() == []
@@ -49,8 +50,8 @@ def server(browser: Browser, served: Server) -> Server:
     return served
 
 
-async def fresh_server(folder: Path) -> Server:
-    server = Server(folder)
+async def fresh_server(folder: Path, nursery: Nursery) -> Server:
+    server = Server(folder, nursery)
     server.set_clock()
     await server.start("--fresh")
     return server

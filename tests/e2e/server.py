@@ -1,83 +1,70 @@
 """A server process for tests: start it, move its clock, hold its work, kill it, start it again on the same port."""
 
-import asyncio
 import json
 import os
 import signal
 import sqlite3
-import sys
+import tempfile
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import IO, Any, cast
 from urllib.parse import urlsplit
 
 from tests.conftest import START
+from tests.e2e.nursery import Born, Nursery
 from tests.e2e.runner import CLOCK, DIE, DIE_SENDING, HOLD
 from tests.machine import until
 
-ROOT = Path(__file__).parents[2]
-PATIENCE = 120.0
-
 
 class Server:
-    """`python -m tests.e2e.runner` on one data folder. What it logs is kept in `lines`, over restarts."""
+    """The tests' runner on one data folder, started by a nursery. Its log is kept over restarts."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    def __init__(self, folder: Path, nursery: Nursery, **settings: str) -> None:
         self.folder = folder
         self.port = 0
-        self.lines: list[str] = []
-        self._environment = environment
-        self._process: asyncio.subprocess.Process | None = None
-        self._reading: asyncio.Task[None] | None = None
+        self._nursery = nursery
+        self._settings = settings
+        self._process: Born | None = None
         folder.mkdir(exist_ok=True)
+        self._log = folder / "log"
+        self._log.touch()
 
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     @property
-    def process(self) -> asyncio.subprocess.Process:
+    def process(self) -> Born:
         assert self._process is not None, "not started"
         return self._process
+
+    @property
+    def lines(self) -> list[str]:
+        """What it has logged so far, over all starts."""
+        return self._log.read_text().splitlines()
 
     async def start(self, *arguments: str) -> None:
         """Until the page is served; the first time on a free port, then on the same again."""
         logged = len(self.lines)
-        self._process = await self._spawn(arguments, asyncio.subprocess.DEVNULL)
-        self._reading = asyncio.create_task(self._read(self._process))
-        async with asyncio.timeout(PATIENCE):
-            while (address := self._logged("serving", logged)) is None:
-                assert self._process.returncode is None, "\n".join(self.lines[logged:])
-                await asyncio.sleep(0.01)
-        self.port = urlsplit(address["address"]).port or 0
+        with self._log.open("a") as log:
+            self._process = self._spawn(arguments, None, log)
+        await until(lambda: self._logged("serving", logged) or self.process.returncode is not None, "the start")
+        served = self._logged("serving", logged)
+        assert served is not None, "\n".join(self.lines[logged:])
+        self.port = urlsplit(served["address"]).port or 0
 
-    async def _spawn(self, arguments: Sequence[str], output: int, **more: str) -> asyncio.subprocess.Process:
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("CIPO_")},
-            "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+    def _spawn(self, arguments: Sequence[str], out: IO[Any] | None, err: IO[Any], **more: str) -> Born:
+        settings = {
             "CIPO_DATA_DIR": str(self.folder),
             "CIPO_WEB_PORT": str(self.port),
             "CIPO_MESSAGES_PER_MINUTE": "1000",
-            **self._environment,
+            **self._settings,
             **more,
         }
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "tests.e2e.runner",
-            *arguments,
-            cwd=self.folder,
-            env=environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=asyncio.subprocess.PIPE,
-        )
-
-    async def _read(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stderr is not None
-        async for line in process.stderr:
-            self.lines.append(line.decode().rstrip())
+        with Path(os.devnull).open("w") as nowhere:
+            return self._nursery.start(list(arguments), self.folder, settings, out or nowhere, err)
 
     def _logged(self, event: str, since: int = 0) -> dict[str, str] | None:
         for line in self.lines[since:]:
@@ -96,17 +83,22 @@ class Server:
 
     async def run(self, *arguments: str) -> str:
         """Run another verb beside the server; what it printed."""
-        process = await self._spawn(arguments, asyncio.subprocess.PIPE)
-        out, err = await process.communicate()
-        assert process.returncode == 0, err.decode()
-        return out.decode()
+        code, out, err = await self._beside(arguments)
+        assert code == 0, err
+        return out
 
-    async def fails(self, **environment: str) -> tuple[int, str]:
+    async def fails(self, **settings: str) -> tuple[int, str]:
         """Start a second one beside, which is to end by itself: its exit code and what it complained of."""
-        process = await self._spawn((), asyncio.subprocess.DEVNULL, **environment)
-        _, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
-        assert process.returncode is not None
-        return process.returncode, errors.decode()
+        code, _, err = await self._beside((), **settings)
+        return code, err
+
+    async def _beside(self, arguments: Sequence[str], **settings: str) -> tuple[int, str, str]:
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+            process = self._spawn(arguments, out, err, **settings)
+            await until(lambda: process.returncode is not None, f"the end of {arguments or 'serve'}")
+            for file in (out, err):
+                file.seek(0)
+            return cast(int, process.returncode), out.read(), err.read()
 
     async def invite(self, role: str, *more: str) -> str:
         """The path of a one-time link for staff."""
@@ -115,7 +107,7 @@ class Server:
 
     async def kill(self) -> None:
         """kill -9, at once."""
-        self.process.kill()
+        self.process.send_signal(signal.SIGKILL)
         await self.ended()
 
     async def stop(self) -> int:
@@ -128,11 +120,8 @@ class Server:
 
     async def ended(self) -> int:
         """Wait for its end; the exit code."""
-        async with asyncio.timeout(PATIENCE):
-            code = await self.process.wait()
-            if self._reading is not None:
-                await self._reading
-        return code
+        await until(lambda: self.process.returncode is not None, "its end")
+        return cast(int, self.process.returncode)
 
     async def killed_at_last(self) -> None:
         """Leave nothing behind, whatever became of the test."""

@@ -46,6 +46,12 @@ async def test_another_origin_may_not_send(http: httpx.AsyncClient, origin: str 
     assert (await http.post("/chat/send", json=FRAME, headers=headers)).status_code == 403
 
 
+async def test_whoever_sends_much_sees_the_refusal_too(http: httpx.AsyncClient) -> None:
+    await http.get("/")
+    answer = await http.post("/chat/send", content="x" * 900_000, headers={"Origin": "http://evil.example"})
+    assert answer.status_code == 403
+
+
 async def test_a_form_of_another_site_cannot_send(http: httpx.AsyncClient, served: Server) -> None:
     await http.get("/")
     headers = {"Origin": served.address, "Content-Type": "text/plain"}

@@ -18,7 +18,8 @@ NO_SOCKETS = """window.WebSocket = class extends EventTarget {
     close() {}
     send() {}
 }"""
-ALL_IS_STILL = """Promise.all(
+# an animation that is cancelled on its way (its element went, its style changed) is still too
+ALL_IS_STILL = """Promise.allSettled(
     document.getAnimations()
         .filter(animation => animation.effect.getComputedTiming().iterations !== Infinity)
         .map(animation => animation.finished)

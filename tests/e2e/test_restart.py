@@ -7,6 +7,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from tests.e2e.conftest import fresh_server
+from tests.e2e.nursery import Nursery
 from tests.e2e.page import Visitors
 from tests.e2e.server import Server
 from tests.machine import until
@@ -15,9 +16,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def mortal(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+async def mortal(browser: Browser, tmp_path_factory: pytest.TempPathFactory, nursery: Nursery) -> AsyncIterator[Server]:
     """A server that may be killed without troubling the other tests."""
-    server = await fresh_server(tmp_path_factory.mktemp("mortal"))
+    server = await fresh_server(tmp_path_factory.mktemp("mortal"), nursery)
     yield server
     await server.killed_at_last()
     assert server.errors() == []

@@ -13,8 +13,7 @@ from bot.clock import Clock
 from bot.storage import Database
 from knowledge.changes import Content
 from knowledge.curation import Curation, Drafted, Published
-from knowledge.engine import Case, Decision, Document
-from knowledge.engine_port import fit_head
+from knowledge.engine import Case, Decision, Document, fit_head
 from knowledge.heads import Fitter, Heads
 from knowledge.live import Live
 from knowledge.models import EntryRevision, KnowledgeState

@@ -172,7 +172,7 @@ async def test_a_retired_entry_answers_no_more_and_can_come_back(house: Replica)
     [original] = await house.curation.history("cipo-02")
     await house.publishes("cipo-02", ())
     await house.live.look()
-    assert await house.answers("Who needs one?") is None
+    assert await house.answers("Who needs one?") != "cipo-02"
     assert (await house.live.view()).library.related("cipo-01", house.live.today()) == []
     assert isinstance(await house.curation.rollback(None, "cipo-02", original.id), Published)
     await house.live.look()

@@ -14,8 +14,7 @@ from sqlalchemy import select, update
 from bot.background import InFlight
 from bot.storage import Database
 from knowledge import heads
-from knowledge.engine import Document
-from knowledge.engine_port import Head, fit_head
+from knowledge.engine import Document, Head, fit_head
 from knowledge.heads import FittingError, fit_beside, void_leases
 from knowledge.live import LOOK_SECONDS
 from knowledge.models import KnowledgeModel
@@ -120,7 +119,7 @@ async def test_the_law_of_the_new_year_answers_from_its_first_day(
         ending = first.replace("as_of:", "valid_to: 2026-12-31\n  as_of:", 1)
         starting = first.replace("as_of:", "valid_from: 2027-01-01\n  as_of:", 1)
         said = "A CIPO **runs** intellectual property."
-        both = ending.replace(said, OLD_LAW) + starting.replace(said, NEW_LAW).replace("one a", "one in 2027")
+        both = ending.replace(said, OLD_LAW) + starting.replace(said, NEW_LAW).replace("one a", "lantern parade")
         return f"{both}- id: cipo-02{second}"
 
     await ship(db, clock, knowledge, in_two_versions)
@@ -135,10 +134,10 @@ async def test_the_law_of_the_new_year_answers_from_its_first_day(
 
         clock.set(datetime(2026, 12, 31, 15, 59, 59, tzinfo=UTC))
         assert await told() == OLD_LAW
-        assert await one.answers("one in 2027") is None
+        assert await one.answers("lantern parade") is None
         clock.set(datetime(2026, 12, 31, 16, 0, tzinfo=UTC))
         assert await told() == NEW_LAW
-        assert await one.answers("one in 2027") == "cipo-01"
+        assert await one.answers("lantern parade") == "cipo-01"
 
 
 @pytest.mark.usefixtures("knowledge")

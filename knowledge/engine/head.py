@@ -1,0 +1,307 @@
+"""What is learned from a knowledge base, apart from it: made by `fit_head`, kept as bytes, used by an engine.
+
+A head may be older than the documents it is used with. It knows texts by hashes: what it has learned
+from a text that is gone is left out, and entries it never saw are ranked without it.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from knowledge.engine import linear
+from knowledge.engine.analysis import Analysis
+from knowledge.engine.calibration import (
+    ONE_TEXT_RANKING,
+    SIGNS,
+    Ranking,
+    Trust,
+    fit_ranking,
+    fit_trust,
+    imputing_columns,
+    measures_of,
+    signs_of,
+)
+from knowledge.engine.corpus import Corpus
+from knowledge.engine.features import Bools, Floats, Hashes, Ints, hash_words
+from knowledge.engine.index import Evidence, Extra, Index, Query
+from knowledge.engine.model import Bands, Document
+
+MARK: Final = b"cipo advisor head 1\n"
+"""Another one for each change to what is learned or how it is used."""
+DIGEST: Final = 32
+
+MOST_ENTRIES: Final = 600
+MOST_CELLS: Final = 5_000_000
+FEWEST_TEXTS: Final = 3.0
+"""Texts an entry, on average, below which a head has nothing to learn from."""
+
+FOLDS: Final = 4
+MOST_KNOWN: Final = 1_600
+MOST_STRANGE: Final = 1_200
+STRANGE_SHARE: Final = 0.25
+"""How many of all questions are taken to be about something else."""
+
+TESTED_SHARE: Final = 5
+MOST_OF_ENTRY: Final = 20
+FEWEST_CASES: Final = 60
+SHORTLIST: Final = 15
+
+START: Final = np.array([1.0, 0.0, 0.0, 0.0, 3.0, 2.0, 0.0])
+START_WITHOUT: Final = ONE_TEXT_RANKING.weights
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """A fitted linear head in terms of one index: weights by feature and entry."""
+
+    weights: Floats
+    bias: Floats
+    column_of: Ints
+    imputed: Floats
+
+    def knows(self, entry: int) -> bool:
+        return bool(self.column_of[entry] >= 0)
+
+    def logits(self, query: Query, evidence: Evidence) -> Floats:
+        """One for each entry of the evidence; of an entry that the head does not know, a guess from its measures."""
+        told = self.weights[query.places].T @ query.weights + self.bias
+        columns = self.column_of[evidence.entries]
+        if columns.min() >= 0:
+            return np.asarray(told[columns], dtype=np.float64)
+        guessed = imputing_columns(evidence) @ self.imputed
+        return np.where(columns >= 0, told[columns], guessed)
+
+
+@dataclass(frozen=True)
+class Head:
+    """Arrays and names. `mixture` holds for each known text (a hash) what it adds to each entry's weights."""
+
+    entries: tuple[str, ...]
+    features: Hashes
+    feature_weights: Floats
+    texts: Hashes
+    mixture: NDArray[np.float16]
+    imputed: Floats
+    ranking: Ranking
+    trust: Trust | None
+
+    @cached_property
+    def id(self) -> str:
+        """The same for the same content."""
+        digest = hashlib.sha256(MARK + json.dumps(self.entries).encode())
+        for name, array in self._arrays().items():
+            digest.update(f"{name} {array.dtype} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()[:12]
+
+    def to_bytes(self) -> bytes:
+        """An npz of plain arrays behind a mark and a digest; `from_bytes` reads it back."""
+        buffer = io.BytesIO()
+        entries = np.frombuffer(json.dumps(self.entries).encode(), dtype=np.uint8)
+        np.savez_compressed(buffer, entries=entries, **self._arrays())
+        return MARK + hashlib.sha256(buffer.getvalue()).digest() + buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """ValueError for anything that `to_bytes` did not write whole."""
+        digest, content = data[len(MARK) :][:DIGEST], data[len(MARK) + DIGEST :]
+        if not data.startswith(MARK) or hashlib.sha256(content).digest() != digest:
+            raise ValueError("not a head of this version, or damaged")
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        entries = tuple(json.loads(arrays.pop("entries").tobytes()))
+        trust, ranking = _trust_of(arrays.pop("trust")), Ranking(arrays.pop("ranking"))
+        return cls(entries=entries, ranking=ranking, trust=trust, **arrays)
+
+    def _arrays(self) -> dict[str, Any]:
+        return {
+            "features": self.features,
+            "feature_weights": self.feature_weights,
+            "texts": self.texts,
+            "mixture": self.mixture,
+            "imputed": self.imputed,
+            "ranking": self.ranking.weights,
+            "trust": _as_array(self.trust),
+        }
+
+    def linear_for(self, index: Index) -> Linear | None:
+        """The linear head in terms of an index; None where nothing of it is left."""
+        known = {text: row for row, text in enumerate(self.texts.tolist())}
+        found = [(row, known[text]) for row, text in enumerate(text_hashes(index).tolist()) if text in known]
+        if not found:
+            return None
+        rows, mine = (np.array(column) for column in zip(*found, strict=True))
+        mixture = self.mixture[mine].astype(np.float32)
+        return _linear(index, rows, mixture, self.entries, self.imputed)
+
+
+def _as_array(trust: Trust | None) -> Floats:
+    if trust is None:
+        return np.zeros((3, 0))
+    bias = np.full((3, 1), trust.bias)
+    return np.hstack([np.stack([trust.centre, trust.spread, trust.weights]), bias])
+
+
+def _trust_of(array: Floats) -> Trust | None:
+    if not array.size:
+        return None
+    centre, spread, weights = array[:, :-1]
+    return Trust(centre, spread, weights, bias=float(array[0, -1]))
+
+
+def _linear(index: Index, rows: Ints, mixture: Floats, entries: Sequence[str], imputed: Floats) -> Linear:
+    column = {entry_id: number for number, entry_id in enumerate(entries)}
+    return Linear(
+        weights=np.asarray(index.matrix(rows).T @ mixture),
+        bias=linear.BIAS * mixture.sum(axis=0),
+        column_of=np.array([column.get(entry_id, -1) for entry_id in index.ids]),
+        imputed=imputed,
+    )
+
+
+def text_hashes(index: Index) -> Hashes:
+    """What a head knows each text of an index by: its entry and what is asked."""
+    return hash_words([f"{index.ids[row.entry]}\n{row.analysis.key}" for row in index.rows])
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A withheld text: what an engine without it saw, and the line of its entry, if there was one.
+
+    `strange`: the entry had been withheld too.
+    """
+
+    query: Query
+    evidence: Evidence
+    logits: Floats | None
+    right: int | None
+    strange: bool
+
+
+def fit_head(documents: Sequence[Document], synonyms: Iterable[Sequence[str]] = (), bands: Bands | None = None) -> Head:
+    """Learn from documents: many seconds on one core for a few thousand texts.
+
+    The same documents and synonyms, in any order, give the same head. What is learned does not depend
+    on the bands.
+    """
+    corpus = Corpus(documents, [tuple(group) for group in synonyms])
+    return _learn(corpus.index(), corpus.extras)
+
+
+def _learn(index: Index, extras: Sequence[Extra]) -> Head:
+    entries = sorted({row.entry for row in index.rows})
+    ids = tuple(index.ids[entry] for entry in entries)
+    worthwhile = _is_worthwhile(len(index.rows), len(entries))
+    cases = list(_cases(index, extras, worthwhile))
+    imputed = _fit_imputing(cases)
+    ranking = fit_ranking(list(_shortlists(cases)), START if worthwhile else START_WITHOUT)
+    mixture = np.zeros((0, len(entries)), dtype=np.float16)
+    texts = np.zeros(0, dtype=np.uint64)
+    if worthwhile:
+        mixture = _fit_mixture(index).astype(np.float16)
+        texts = text_hashes(index)
+    return Head(
+        entries=ids,
+        features=index.vocabulary.hashes,
+        feature_weights=index.vocabulary.weights,
+        texts=texts,
+        mixture=mixture,
+        imputed=imputed,
+        ranking=ranking,
+        trust=_fit_trust(cases, ranking),
+    )
+
+
+def _is_worthwhile(texts: int, entries: int) -> bool:
+    return 2 <= entries <= MOST_ENTRIES and texts >= FEWEST_TEXTS * entries and texts * entries <= MOST_CELLS
+
+
+def _fit_mixture(index: Index) -> Floats:
+    numbers = np.array([row.entry for row in index.rows])
+    present, column = np.unique(numbers, return_inverse=True)
+    return linear.fit(index.matrix(np.arange(len(index.rows))), column, len(present))
+
+
+def _cases(index: Index, extras: Sequence[Extra], worthwhile: bool) -> Iterator[_Case]:
+    """Ask for withheld texts: of entries that are left (known), and of entries withheld whole (strange)."""
+    for kept, known, strange in _folds(np.array([row.entry for row in index.rows])):
+        rows = [row for row, keep in zip(index.rows, kept, strict=True) if keep]
+        left = {row.entry for row in rows}
+        if len(left) < 2:
+            continue
+        part = Index(index.ids, rows, [extra for extra in extras if extra.entry in left])
+        head = None
+        if worthwhile:
+            ids = [index.ids[entry] for entry in sorted(left)]
+            head = _linear(part, np.arange(len(rows)), _fit_mixture(part), ids, np.zeros(0))
+        for number in (*known, *strange):
+            row = index.rows[number]
+            yield _case(part, head, row.analysis, row.entry, row.entry not in left)
+
+
+def _case(index: Index, head: Linear | None, analysis: Analysis, entry: int, strange: bool) -> _Case:
+    query = index.query(analysis)
+    evidence = index.measure(query)
+    lines = np.flatnonzero(evidence.entries == entry)
+    logits = head.logits(query, evidence) if head else None
+    return _Case(query, evidence, logits, int(lines[0]) if len(lines) else None, strange)
+
+
+def _folds(entry_of: Ints) -> Iterator[tuple[Bools, Ints, Ints]]:
+    """For each fold which texts stay, which are asked though their entry stays, and which although it goes."""
+    chance = np.random.default_rng(0)
+    entries = chance.permutation(np.unique(entry_of))
+    for fold in range(FOLDS):
+        gone = np.isin(entry_of, entries[fold::FOLDS])
+        left = np.unique(entry_of[~gone])
+        tested = [_tested(chance.permutation(np.flatnonzero(entry_of == entry))) for entry in left]
+        known = np.concatenate(tested) if tested else np.zeros(0, dtype=np.int64)
+        kept = ~gone
+        kept[known] = False
+        strange = chance.permutation(np.flatnonzero(gone))
+        yield kept, chance.permutation(known)[: MOST_KNOWN // FOLDS], strange[: MOST_STRANGE // FOLDS]
+
+
+def _tested(texts: Ints) -> Ints:
+    """A share of an entry's texts, at least one, as long as one stays."""
+    share = min(MOST_OF_ENTRY, max(1, len(texts) // TESTED_SHARE))
+    return texts[: min(share, len(texts) - 1)]
+
+
+def _shortlists(cases: Sequence[_Case]) -> Iterator[tuple[Floats, int]]:
+    for case in cases:
+        if case.right is not None:
+            measures = measures_of(case.evidence, case.logits)
+            likely = np.argsort(-(measures @ (START if case.logits is not None else START_WITHOUT)))[:SHORTLIST]
+            lines = np.unique(np.append(likely, case.right))
+            yield measures[lines], int(np.searchsorted(lines, case.right))
+
+
+def _fit_imputing(cases: Sequence[_Case]) -> Floats:
+    """What a head would say of an entry, from the index's measures, by least squares."""
+    seen = [(imputing_columns(case.evidence), case.logits) for case in cases if case.logits is not None]
+    if not seen:
+        return np.zeros(0)
+    lines = np.concatenate([columns for columns, _ in seen])
+    told = np.concatenate([logits for _, logits in seen])
+    guess: Floats = np.linalg.lstsq(lines, told, rcond=None)[0]
+    return guess
+
+
+def _fit_trust(cases: Sequence[_Case], ranking: Ranking) -> Trust | None:
+    ranked = [ranking.rank(case.evidence, case.logits) for case in cases]
+    right = np.array([one.chances.argmax() == case.right for case, one in zip(cases, ranked, strict=True)])
+    strange = np.array([case.strange for case in cases])
+    if len(cases) < FEWEST_CASES or not right.any() or not strange.any() or strange.all():
+        return None
+    signs = np.array([signs_of(case.query, one) for case, one in zip(cases, ranked, strict=True)])
+    assert signs.shape[1] == len(SIGNS)
+    importance = np.where(strange, STRANGE_SHARE / strange.mean(), (1.0 - STRANGE_SHARE) / (~strange).mean())
+    return fit_trust(signs, right, importance)

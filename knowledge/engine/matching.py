@@ -1,0 +1,166 @@
+"""From a question to candidates: measures, ranking, trust, and what was answered just before."""
+
+import re
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from knowledge.engine.analysis import FUNCTION_WORDS, Analysis
+from knowledge.engine.calibration import LIGHT_RANKING, LIGHT_TRUST, ONE_TEXT_RANKING, Ranked, Ranking, signs_of
+from knowledge.engine.corpus import Corpus
+from knowledge.engine.features import Floats, Ints
+from knowledge.engine.head import Head
+from knowledge.engine.index import Index, Query
+from knowledge.engine.linear import softmax
+from knowledge.engine.model import Candidate, Why
+
+BEST: Final = 0.99
+LEAST: Final = 1e-4
+
+FEW_TEXTS: Final = 2.0
+SHORT_WORDS: Final = 3
+SHORT_HAN: Final = 7
+KIN: Final = 2.0
+_GOES_ON = re.compile(r"(?:and|what about|how about|or|but|then|also|so)\b|那|那么|呢|还有|如果|要是|换成|换做")
+
+
+class Matcher:
+    """One index, with a head or without, and what follows from both. Made once, never changed."""
+
+    def __init__(self, corpus: Corpus, head: Head | None) -> None:
+        self._corpus = corpus
+        learned = (head.features, head.feature_weights) if head else None
+        self._index = Index(corpus.ids, corpus.rows, corpus.extras, learned)
+        self._linear = head.linear_for(self._index) if head else None
+        usable = head if head and (self._linear or not len(head.texts)) else None
+        self._ranking = usable.ranking if usable else _built_in_ranking(self._index)
+        self._trust = (usable and usable.trust) or LIGHT_TRUST
+        self._exact: dict[str, set[int]] = {}
+        for row in self._index.rows:
+            self._exact.setdefault(row.analysis.key, set()).add(row.entry)
+        self._numbers = {entry_id: number for number, entry_id in enumerate(corpus.ids)}
+        self._kin = {document.entry_id: document.kin for document in corpus.documents}
+
+    def best(self, text: str, k: int) -> list[Candidate]:
+        """The likeliest `k` entries for a question that stands alone; none if it says nothing."""
+        analysis = self._corpus.analyzer.analyse(text)
+        exact = self._exact.get(analysis.key, set())
+        if not exact and not analysis.has_content:
+            return []
+        query = self._index.query(analysis)
+        ranked = self._ranked(query)
+        if not ranked.evidence.near.any():
+            return []
+        trust = float(self._trust.probability(signs_of(query, ranked)))
+        confidence = trust * ranked.chances / ranked.chances.max()
+        confidence[np.isin(ranked.evidence.entries, sorted(exact))] = BEST
+        return self._candidates(text, analysis, query, ranked, confidence, exact, k)
+
+    def following(self, text: str, context: str, locale: str, k: int) -> list[Candidate]:
+        """The likeliest `k` of the entries that a short question may mean when it goes on from the context.
+
+        These are the context's kin and its category. They are ranked by the question alone and by the
+        question together with what was asked before; their share of the chances counts as far as the
+        entry has the question's own words.
+        """
+        analysis = self._corpus.analyzer.analyse(text)
+        before = self._corpus.question(context, locale)
+        if before is None or not analysis.tokens or not self._goes_on(text, analysis):
+            return []
+        query = self._index.query(analysis)
+        alone, joined = self._ranked(query), self._ranked(self._index.query(_joined(before, analysis)))
+        evidence = alone.evidence
+        likely = np.sqrt(alone.chances * _chances_of(evidence.entries, joined)) * self._openness(
+            evidence.entries, context
+        )
+        likely[evidence.cover <= 0.0] = 0.0
+        if not likely.any():
+            return []
+        confidence = np.minimum(likely / likely.sum() * evidence.cover, BEST)
+        return self._candidates(text, analysis, query, alone, confidence, set(), k, context)
+
+    def _openness(self, entries: Ints, context: str) -> Floats:
+        """How much an entry may be meant after the context: kin more than the rest of its category."""
+        kin = {self._numbers[entry_id] for entry_id in self._kin[context] if entry_id in self._numbers}
+        category = context.rpartition("-")[0]
+        near = {number for entry_id, number in self._numbers.items() if entry_id.rpartition("-")[0] == category}
+        return np.array([
+            0.0 if self._corpus.ids[entry] == context else KIN if entry in kin else float(entry in near)
+            for entry in entries.tolist()
+        ])  # fmt: skip
+
+    def _goes_on(self, text: str, analysis: Analysis) -> bool:
+        """Whether a question reads as if something had been said before."""
+        if analysis.key in self._exact:
+            return False
+        han = sum(len(run) for run in analysis.runs if run[0] >= "\u3400")
+        words = sum(token not in FUNCTION_WORDS for token in analysis.tokens if token[0] < "\u3400")
+        return bool(_GOES_ON.match(text.strip().lower())) or (han <= SHORT_HAN and words <= SHORT_WORDS)
+
+    def _ranked(self, query: Query) -> Ranked:
+        evidence = self._index.measure(query)
+        return self._ranking.rank(evidence, self._linear.logits(query, evidence) if self._linear else None)
+
+    def _candidates(
+        self,
+        text: str,
+        asked: Analysis,
+        query: Query,
+        ranked: Ranked,
+        confidence: Floats,
+        exact: set[int],
+        k: int,
+        context: str | None = None,
+    ) -> list[Candidate]:
+        evidence = ranked.evidence
+        order = np.lexsort((evidence.entries, -ranked.chances, -confidence))[:k]
+        written = self._corpus.analyzer.written(text)
+        mended = tuple(pair for pair in zip(asked.runs, query.analysis.runs, strict=True) if pair[0] != pair[1])
+        meant = dict(mended)
+        first, second = (*np.sort(evidence.near)[::-1][:2], 0.0)[:2]
+        found = []
+        for at in order[confidence[order] >= LEAST].tolist():
+            entry = int(evidence.entries[at])
+            used = self._index.words_of(entry)
+            near = float(evidence.near[at])
+            why = Why(
+                phrasing=self._index.rows[int(evidence.nearest[at])].text,
+                exact=entry in exact,
+                matched=tuple(word for word, token in written.items() if meant.get(token, token) in used),
+                mended=mended,
+                head=self._head_chance(ranked, at),
+                cosine=round(near, 4),
+                bm25=round(float(evidence.bm25[at]), 4),
+                coverage=round(float(evidence.cover[at]), 4),
+                unknown=round(query.unknown, 4),
+                aside=round(query.aside, 4),
+                margin=round(near - float(second if near == first else first), 4),
+                context=context,
+            )
+            found.append(Candidate(self._corpus.ids[entry], round(float(confidence[at]), 4), why))
+        return found
+
+    def _head_chance(self, ranked: Ranked, at: int) -> float | None:
+        if self._linear is None or not self._linear.knows(int(ranked.evidence.entries[at])):
+            return None
+        return round(float(softmax(ranked.strengths)[at]), 4)
+
+
+def _built_in_ranking(index: Index) -> Ranking:
+    return LIGHT_RANKING if len(index.rows) >= FEW_TEXTS * len(index.ids) else ONE_TEXT_RANKING
+
+
+def _joined(before: Analysis, after: Analysis) -> Analysis:
+    return replace(
+        after,
+        tokens=before.tokens + after.tokens,
+        runs=before.runs + after.runs,
+        concepts=before.concepts + after.concepts,
+    )
+
+
+def _chances_of(entries: Ints, ranked: Ranked) -> Floats:
+    """The chances of some entries in a ranking that may be of others."""
+    chance = dict(zip(ranked.evidence.entries.tolist(), ranked.chances.tolist(), strict=True))
+    return np.array([chance.get(entry, 0.0) for entry in entries.tolist()])
