@@ -3,12 +3,13 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Final
 
-from knowledge.engine.analysis import FUNCTION_WORDS, Analyzer
+from knowledge.engine.analysis import FUNCTION_WORDS, Analyzer, is_han
 
-ALIKE: Final = 0.55
-"""Cosine from which two questions count as one, found by trying: "for sale" and "on sale" are, two subjects are not."""
+ALIKE: Final = 0.5
+"""Cosine from which two questions count as one, found by trying: other words around one subject, not two subjects."""
 
 _WORD: Final = 2
 """A word counts as much as so many character n-grams."""
@@ -50,12 +51,19 @@ def _vectors(texts: Sequence[str], analyzer: Analyzer) -> list[Vector]:
 
 
 def _features(text: str, analyzer: Analyzer) -> Counter[str]:
+    """Of the words that say something; of all where none does."""
     seen = analyzer.analyse(text)
-    found = Counter({f"g {gram}": n for gram, n in seen.grams.items()})
-    for term, n in seen.terms.items():
-        if not FUNCTION_WORDS.issuperset(term.split()):
-            found[f"w {term}"] += _WORD * n
+    words = [token for token in seen.tokens if token not in FUNCTION_WORDS] or list(seen.tokens)
+    found = Counter(f"g {gram}" for word in words for gram in _grams(word))
+    for term in (*words, *(f"{a} {b}" for a, b in pairwise(words)), *seen.concepts):
+        found[f"w {term}"] += _WORD
     return found or Counter({f"k {seen.key or text.strip()}": 1})
+
+
+def _grams(word: str) -> list[str]:
+    """Character n-grams: a Chinese character says as much as a syllable or two."""
+    run, shortest, longest = (word, 1, 3) if is_han(word) else (f" {word} ", 3, 5)
+    return [run[at : at + size] for size in range(shortest, longest + 1) for at in range(len(run) - size + 1)]
 
 
 def _unit(vector: Vector) -> Vector:

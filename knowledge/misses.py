@@ -22,7 +22,7 @@ from knowledge.clusters import clusters
 from knowledge.curation import Curation, Drafted, Refused, Revision, Unchanged, seen_revision
 from knowledge.curation import Gone as NoEntry
 from knowledge.engine.analysis import Analyzer
-from knowledge.library import LOCALES, WRITTEN, Library, to_simplified
+from knowledge.library import LOCALES, Library, to_simplified
 from knowledge.live import Live
 from knowledge.models import AskedQuestion, DealtMiss, EntryRevision, Wish
 from knowledge.revisions import lock
@@ -116,7 +116,7 @@ class NobodyAgreed:
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """What a curator wrote down for a new entry: question and answer by locale, en or zh-Hans or both."""
+    """What a curator wrote down for a new entry: question and answer by locale: en, zh-Hans or both, in either script."""
 
     category: str
     jurisdictions: tuple[str, ...]
@@ -362,7 +362,6 @@ def _commonest(names: Iterable[str]) -> str | None:
 
 
 def _content(entry_id: str, entry: NewEntry, wordings: Sequence[tuple[str, str]], day: Any) -> dict[str, Any]:
-    by_hand = {locale: _text(locale, entry, wordings) for locale in WRITTEN}
     return {
         "category": entry.category,
         "id": entry_id,
@@ -375,17 +374,21 @@ def _content(entry_id: str, entry: NewEntry, wordings: Sequence[tuple[str, str]]
         "sources": [],
         "related": [],
         "tags": [],
-        **by_hand,
-        "zh-Hant": None,
+        "en": _text(entry.texts.get("en"), [text for locale, text in wordings if locale == "en"]),
+        **_chinese(entry.texts.get("zh-Hans"), [text for locale, text in wordings if locale != "en"]),
     }
 
 
-def _text(locale: str, entry: NewEntry, wordings: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    if locale not in entry.texts:
+def _chinese(said: tuple[str, str] | None, wordings: Sequence[str]) -> dict[str, Any]:
+    """Both scripts; what was typed in Traditional Chinese stays as it is there."""
+    simplified = (to_simplified(said[0]), to_simplified(said[1])) if said else None
+    by_hand = _text(said, ()) if said != simplified else None
+    return {"zh-Hans": _text(simplified, [to_simplified(text) for text in wordings]), "zh-Hant": by_hand}
+
+
+def _text(said: tuple[str, str] | None, wordings: Sequence[str]) -> dict[str, Any]:
+    if said is None:
         return {"question": UNWRITTEN, "phrasings": [], "answer": UNWRITTEN}
-    question, answer = entry.texts[locale]
-    asked = [
-        text if locale == "en" else to_simplified(text) for at, text in wordings if (at == "en") == (locale == "en")
-    ]
-    phrasings = [text for text in dict.fromkeys(asked) if text != question]
+    question, answer = said
+    phrasings = [text for text in dict.fromkeys(wordings) if text != question]
     return {"question": question, "phrasings": phrasings, "answer": answer}

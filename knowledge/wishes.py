@@ -72,7 +72,7 @@ class Wishes:
             for row in waiting:
                 entry = answers.get(row.id)
                 # only what a curator published since is news; the rest the asker could have found before
-                if entry is not None and since.get(entry, row.asked_at) > row.asked_at:
+                if entry is not None and entry in since and since[entry] >= row.asked_at:
                     await self._owe(tx, row, entry, now)
         self._outbox.wake()
 
