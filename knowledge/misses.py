@@ -21,7 +21,7 @@ from bot.storage import Database, Tx
 from knowledge.clusters import clusters
 from knowledge.curation import Curation, Drafted, Refused, Revision, Unchanged, seen_revision
 from knowledge.curation import Gone as NoEntry
-from knowledge.engine.analysis import Analyzer
+from knowledge.engine.analysis import Analyzer, detect_locale
 from knowledge.library import LOCALES, Library, to_simplified
 from knowledge.live import Live
 from knowledge.models import AskedQuestion, DealtMiss, EntryRevision, Wish
@@ -116,7 +116,7 @@ class NobodyAgreed:
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """What a curator wrote down for a new entry: question and answer by locale: en, zh-Hans or both, in either script."""
+    """What a curator wrote down for a new entry: question and answer by locale, en or zh-Hans (either script)."""
 
     category: str
     jurisdictions: tuple[str, ...]
@@ -194,7 +194,9 @@ class Misses:
         """Draft the cluster's own words, or those given, as ways to ask for an entry."""
         cluster = await self.cluster(question)
         leader = cluster.misses[0] if cluster else None
-        wordings = ((leader.locale, words),) if words and leader else cluster.wordings if cluster else ()
+        wordings = cluster.wordings if cluster else ()
+        if words and leader:
+            wordings = ((detect_locale(words, leader.locale), words),)
 
         async def draft(tx: Tx) -> Revision:
             made: Any = NoEntry()

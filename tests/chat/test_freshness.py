@@ -35,9 +35,8 @@ def test_due_is_what_is_past_its_date_or_will_be_within_thirty_days(
     found = due(entries, day)
     standing = {e.id for e in entries if e.valid_to is None or e.valid_to >= day}
     assert {e.id for e in found.overdue} == {e.id for e in entries if e.id in standing and e.review_by < day}
-    assert {e.id for e in found.soon} == {
-        e.id for e in entries if e.id in standing and day <= e.review_by <= day + SOON
-    }
+    coming = {e.id for e in entries if day <= e.review_by <= day + SOON}
+    assert {e.id for e in found.soon} == standing & coming
     assert [e.review_by for e in found.entries] == sorted(e.review_by for e in found.entries)
     assert sum(late + soon for _, late, soon in found.by_category()) == len(found.entries)
 
@@ -75,7 +74,7 @@ async def test_curators_and_administrators_get_one_digest_on_monday_morning(
     assert f"{len(found.overdue)} answers are overdue" in message.text
     assert "CIPO role and programme: " in message.text
     assert "待复核的答案" in (await admin.last()).text
-    assert not any(DIGEST in each.text for one in (expert, reader) for each in await one.page())
+    assert not any(DIGEST in each.text for each in [*await expert.page(), *await reader.page()])
     opened = await curator.presses(found.entries[0].id, message)
     assert "due for a review" in opened.text
     await at(chat, clock, MONDAY + timedelta(days=7))
