@@ -37,7 +37,7 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
     from knowledge.answers import Answers
     from knowledge.curation import Curation
     from knowledge.freshness import Freshness
-    from knowledge.heads import Heads
+    from knowledge.heads import Heads, fit_beside
     from knowledge.live import Live
     from knowledge.misses import Misses
     from knowledge.questions import QuestionLog
@@ -56,7 +56,8 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
 
     contacts, consents = Contacts(db, clock, settings.default_zone), Consents(clock)
     desk = Desk(db, clock, outbox, contacts)
-    live = Live(db, clock, settings.default_zone, Heads(db, clock, replica), background)
+    heads = Heads(db, clock, replica, fit_beside if settings.fitting else None)
+    live = Live(db, clock, settings.default_zone, heads, background)
     knowledge_changed.answer(live.wake)
     questions = QuestionLog(db, clock, timedelta(days=settings.questions_kept_days))
     answers = Answers(questions, texts, live, settings.operator.model_dump())

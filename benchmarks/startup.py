@@ -26,8 +26,10 @@ from socket import socket
 
 import httpx
 
+from bot.clock import SystemClock
 from bot.storage import Database
 from bot.storage.migrate import migrate
+from knowledge.shipped import merge_shipped
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 120.0
@@ -80,6 +82,7 @@ def start_once(folder: Path) -> Start:
 async def _migrate(folder: Path) -> None:
     db = Database(f"sqlite:///{folder / 'cipo.db'}")
     await migrate(db)
+    await merge_shipped(db, SystemClock().now())
     await db.close()
 
 

@@ -34,6 +34,7 @@ from bot.clock import SystemClock
 from bot.settings import Settings
 from bot.storage import Database
 from bot.storage.migrate import migrate
+from knowledge.shipped import merge_shipped
 from tests.machine import Machine, machine
 
 QUESTIONS = [
@@ -183,6 +184,7 @@ async def fresh_town(folder: Path) -> AsyncIterator[Machine]:
     settings = Settings(_env_file=None, data_dir=folder, messages_per_minute=1000)
     db = Database(settings.database)
     await migrate(db)
+    await merge_shipped(db, SystemClock().now())
     await db.close()
     async with machine(settings, SystemClock()) as town:
         yield town

@@ -93,6 +93,11 @@ class Settings(BaseSettings):
     questions_kept_days: int = Field(
         180, ge=1, le=3650, description="How many days questions are kept; then they are deleted with all about them."
     )
+    fitting: bool = Field(
+        True,
+        description="Fit the ranking of answers to what is published, in a process beside that keeps a core busy for a "
+        "while; one replica does it for all. Without, answers are found by their words alone.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much is logged.")
     operator: OperatorFacts = Field(
         default_factory=OperatorFacts,

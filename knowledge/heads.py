@@ -90,9 +90,9 @@ async def fit_beside(documents: Sequence[Document], synonyms: Sequence[Sequence[
 
 
 class Heads:
-    """Stored heads, and the right to fit one. `owner` is this replica."""
+    """Stored heads, and the right to fit one. `owner` is this replica, which without a fitter leaves it to others."""
 
-    def __init__(self, db: Database, clock: Clock, owner: str, fitter: Fitter = fit_beside) -> None:
+    def __init__(self, db: Database, clock: Clock, owner: str, fitter: Fitter | None) -> None:
         self._db = db
         self._clock = clock
         self._owner = owner
@@ -124,6 +124,8 @@ class Heads:
 
     async def may_fit(self, key: str) -> bool:
         """Take the right to fit the head of that content; False while another has it, or a failure is too recent."""
+        if self._fitter is None:
+            return False
         model, now = KnowledgeModel, database_epoch()
         held = select(model.key).where(model.key == key, model.head.is_not(None) | (model.lease_until > now))
         async with self._db.read() as tx:
@@ -138,6 +140,7 @@ class Heads:
 
     async def fit(self, key: str, documents: Sequence[Document], synonyms: Sequence[Sequence[str]]) -> None:
         """Fit and store the head of a content that `may_fit` gave us. A failure is noted, for a later attempt."""
+        assert self._fitter is not None
         try:
             async with asyncio.TaskGroup() as both:
                 keeping = both.create_task(self._keep_lease(key))

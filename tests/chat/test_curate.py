@@ -26,7 +26,7 @@ from knowledge.engine import Candidate, Case, Decision, Why
 from knowledge.regression import effect
 from tests.conftest import START
 from tests.knowledge.house import answering
-from tests.machine import Machine, Seen, Visitor, plain, until
+from tests.machine import Machine, Seen, Visitor, plain
 
 ENTRY = "cipo-01"
 OWL = "office of the owl"
@@ -83,11 +83,8 @@ async def test_a_way_to_ask_is_drafted_weighed_published_and_answered(chat: Mach
     assert "Publish" in seen.labels()
     seen = await curator.presses("Publish")
     assert "Published. Everybody is answered from it" in seen.text
-
-    async def answered() -> bool:
-        return "both designs and carries out" in (await reader.says(OWL)).text
-
-    await until(answered, "the new question to be answered")
+    await chat.core.live.look()
+    assert "both designs and carries out" in (await reader.says(OWL)).text
 
 
 async def test_a_text_that_cannot_be_published_says_why_and_has_no_button(chat: Machine) -> None:

@@ -60,6 +60,7 @@ class Server:
             "CIPO_DATA_DIR": str(self.folder),
             "CIPO_WEB_PORT": str(self.port),
             "CIPO_MESSAGES_PER_MINUTE": "1000",
+            "CIPO_FITTING": "false",  # it keeps a core busy for longer than most tests last
             **self._settings,
             **more,
         }

@@ -65,7 +65,9 @@ class Replica:
 
 
 @asynccontextmanager
-async def replica(db: Database, clock: Clock, name: str = "one", fitter: Fitter = fit_here) -> AsyncIterator[Replica]:
+async def replica(
+    db: Database, clock: Clock, name: str = "one", fitter: Fitter | None = fit_here
+) -> AsyncIterator[Replica]:
     """One replica that has taken up what is published."""
     background, bell = Background(), Bell()
     heads = Heads(db, clock, name, fitter)
