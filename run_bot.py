@@ -36,8 +36,12 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
     from handlers.services import Core, Services
     from knowledge.answers import Answers
     from knowledge.curation import Curation
+    from knowledge.freshness import Freshness
     from knowledge.heads import Heads, fit_beside
     from knowledge.live import Live
+    from knowledge.misses import Misses
+    from knowledge.questions import QuestionLog
+    from knowledge.wishes import Wishes
     from scheduler.appointments.service import Appointments
     from scheduler.events.kinds import event_kinds
     from scheduler.events.personal import RegistrationsData
@@ -55,8 +59,11 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
     heads = Heads(db, clock, replica, fit_beside if settings.fitting else None)
     live = Live(db, clock, settings.default_zone, heads, background)
     knowledge_changed.answer(live.wake)
-    answers = Answers(db, clock, texts, live, settings.operator.model_dump())
+    questions = QuestionLog(db, clock, timedelta(days=settings.questions_kept_days))
+    answers = Answers(questions, texts, live, settings.operator.model_dump())
     curation = Curation(db, clock, live, knowledge_changed.ring)
+    wishes = Wishes(db, clock, outbox, live, answers)
+    freshness = Freshness(db, clock, live, outbox, contacts)
     reminders = Reminders(db, clock, outbox, EventOccasions())
     events = Events(db, clock, outbox, reminders, audit)
     appointments = Appointments(
@@ -69,7 +76,7 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
         host=_calendar_host(settings),
     )
     # the contact comes last, as the others find what is theirs by it
-    owners = [appointments, RegistrationsData(), RemindersData(), desk, answers, consents]
+    owners = [appointments, RegistrationsData(), RemindersData(), desk, questions, consents]
     privacy = Privacy(db, clock, [*owners, ChatsData(inbox, WEB_BOT_ID), contacts])
     services = Services(
         clock=clock,
@@ -77,7 +84,11 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
         contacts=contacts,
         invitations=Invitations(db, clock),
         privacy=privacy,
+        questions=questions,
         answers=answers,
+        wishes=wishes,
+        misses=Misses(db, clock, live, curation, desk),
+        freshness=freshness,
         curation=curation,
         desk=desk,
         appointments=appointments,
@@ -85,7 +96,7 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
         reminders=reminders,
         sample=SampleData(db, clock, events),
     )
-    kinds = [*desk.kinds(), *event_kinds(), *appointments.kinds()]
+    kinds = [*desk.kinds(), *wishes.kinds(), *freshness.kinds(), *event_kinds(), *appointments.kinds()]
     return Core(
         settings=settings,
         clock=clock,

@@ -90,6 +90,9 @@ class Settings(BaseSettings):
     messages_per_minute: int = Field(
         30, ge=1, le=1000, description="Updates a minute that one chat may send before it is asked to slow down."
     )
+    questions_kept_days: int = Field(
+        180, ge=1, le=3650, description="How many days questions are kept; then they are deleted with all about them."
+    )
     fitting: bool = Field(
         True,
         description="Fit the ranking of answers to what is published, in a process beside that keeps a core busy for a "

@@ -107,6 +107,9 @@ class App:
             Tick("web chat", lambda: self.push.poll(core.db), seconds=1),
             Tick("holds", core.services.appointments.sweep, seconds=30),
             Tick("zones", lambda: core.services.events.rederive(core.clock.now()), cron="17 3 * * *"),
+            Tick("answers to wishes", core.services.wishes.look, seconds=5),
+            Tick("reviews due", core.services.freshness.remind, cron="*/15 * * * *", at_start=True),
+            Tick("old questions", core.services.questions.forget_old, cron="27 3 * * *"),
             Tick("old updates", core.inbox.forget_old, cron="47 3 * * *"),
         ]
 

@@ -19,8 +19,12 @@ from bot.texts import Texts
 from handlers.sample import SampleData
 from knowledge.answers import Answers
 from knowledge.curation import Curation
+from knowledge.freshness import Freshness
 from knowledge.heads import void_leases as void_fitting
 from knowledge.live import Live
+from knowledge.misses import Misses
+from knowledge.questions import QuestionLog
+from knowledge.wishes import Wishes
 from scheduler.appointments.service import Appointments
 from scheduler.events.service import Events
 from scheduler.reminders import Reminders
@@ -33,7 +37,11 @@ class Services:
     contacts: Contacts
     invitations: Invitations
     privacy: Privacy
+    questions: QuestionLog
     answers: Answers
+    wishes: Wishes
+    misses: Misses
+    freshness: Freshness
     curation: Curation
     desk: Desk
     appointments: Appointments

@@ -1,25 +1,22 @@
 """Answering: from a question to a curated text, an honest "did you mean", or a decline that offers a person."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date
 from functools import lru_cache
 from typing import Any
 
 from jinja2.sandbox import SandboxedEnvironment
-from sqlalchemy import delete, select, update
-from sqlalchemy.sql.dml import ReturningInsert
 
-from bot.clock import Clock
-from bot.storage import Database, Tx
 from bot.texts import Texts
 from bot.texts.markdown import to_html
-from knowledge.engine import Decision
 from knowledge.library import Category, Entry, Source
 from knowledge.live import Live, View
-from knowledge.models import AskedQuestion
+from knowledge.questions import Considered, Logged, QuestionLog
 
 RELATED = 3
+RANKED = 5
 RENDERED = 2048
 """Answers kept as HTML; rendering one takes as long as deciding."""
 
@@ -70,78 +67,76 @@ class Decline:
     locale: str
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why a question was decided as it was, from the log, beside the engine's ranking of all entries now.
+
+    `same`: by the same model, so that the ranking is the one that was decided on.
+    """
+
+    logged: Logged
+    ranking: tuple[Considered, ...]
+    same: bool
+
+
 class Answers:
     """Answers from the live knowledge; what comes before there is any waits for it.
 
     Each answer is given from one view, whatever is published in the meantime.
     """
 
-    def __init__(self, db: Database, clock: Clock, texts: Texts, live: Live, operator: Mapping[str, Any]) -> None:
-        self._db = db
-        self._clock = clock
+    def __init__(self, log: QuestionLog, texts: Texts, live: Live, operator: Mapping[str, Any]) -> None:
+        self._log = log
         self._texts = texts
         self._live = live
         self._operator = operator
         self._markdown = SandboxedEnvironment(autoescape=False)
         self._html = lru_cache(maxsize=RENDERED)(self._rendered)
-        self._logging = _logging(db)
 
     @property
     def is_ready(self) -> bool:
         return self._live.is_ready
 
     async def ask(self, contact_id: int, text: str, locale: str, asked_in: int) -> Answer | Suggestions | Decline:
-        """Decide on a question and log it; the same update gives the same decision."""
-        view = await self._live.view()
-        decision = view.engine.decide(text, locale)
-        question = await self._log(contact_id, text, asked_in, decision)
-        if decision.kind == "answer":
-            return Answer(question, self._show(view, decision.candidates[0].entry_id, decision.locale))
-        if decision.kind == "suggest":
-            headings = tuple(_heading(view, c.entry_id, decision.locale) for c in decision.candidates)
-            return Suggestions(question, decision.locale, headings)
-        return Decline(question, decision.locale)
+        """Decide on a question and log it; the same update gives the same decision.
 
-    async def _log(self, contact_id: int, text: str, asked_in: int, decision: Decision) -> int:
-        best = decision.candidates[0] if decision.candidates else None
-        row = {
-            "asked_in": asked_in,
-            "contact_id": contact_id,
-            "asked_at": self._clock.now(),
-            "text": text,
-            "locale": decision.locale,
-            "outcome": decision.kind,
-            "entry_id": best.entry_id if best and decision.kind == "answer" else None,
-            "confidence": best.confidence if best else None,
-            "model": decision.model,
-        }
-        async with self._db.write() as tx:
-            return (await tx.execute(self._logging, row)).scalar_one()
+        It may go on from what this contact was answered just before: "and in Hong Kong?"
+        """
+        view = await self._live.view()
+        before = await self._log.before(contact_id, asked_in)
+        if before.logged is not None and (outcome := _repeated(before.logged, view)) is not None:
+            return self._outcome(view, *outcome)
+        decision = view.engine.decide(text, locale, before.context)
+        question = await self._log.keep(contact_id, text, asked_in, before.context, decision)
+        return self._outcome(view, question, decision.kind, decision.locale, [c.entry_id for c in decision.candidates])
+
+    def _outcome(
+        self, view: View, question: int, kind: str, locale: str, entries: Sequence[str]
+    ) -> Answer | Suggestions | Decline:
+        if kind == "answer":
+            return Answer(question, self._show(view, entries[0], locale))
+        if kind == "suggest":
+            return Suggestions(question, locale, tuple(_heading(view, entry, locale) for entry in entries))
+        return Decline(question, locale)
 
     async def pick(self, contact_id: int, question: int, entry: str, locale: str) -> Answer | None:
         """The asker chose one of the suggestions; None when the entry or the question is gone."""
         view = await self._live.view()
         if view.library.get(entry, view.day) is None:
             return None
-        mine = (AskedQuestion.id == question) & (AskedQuestion.contact_id == contact_id)
-        chosen = update(AskedQuestion).where(mine).values(entry_id=entry)
-        async with self._db.write() as tx:
-            if (await tx.execute(chosen.returning(AskedQuestion.id))).first() is None:
-                return None
+        if not await self._log.picked(contact_id, question, entry):
+            return None
         return Answer(question, self._show(view, entry, locale))
 
-    async def rate(self, contact_id: int, question: int, helpful: bool) -> bool:
-        """Keep the asker's 👍 or 👎; False for a question that is not theirs."""
-        mine = (AskedQuestion.id == question) & (AskedQuestion.contact_id == contact_id)
-        rated = update(AskedQuestion).where(mine).values(helpful=helpful)
-        async with self._db.write() as tx:
-            return (await tx.execute(rated.returning(AskedQuestion.id))).first() is not None
-
-    async def text_of(self, contact_id: int, question: int) -> str | None:
-        """What the contact asked under that number."""
-        mine = (AskedQuestion.id == question) & (AskedQuestion.contact_id == contact_id)
-        async with self._db.read() as tx:
-            return (await tx.execute(select(AskedQuestion.text).where(mine))).scalar_one_or_none()
+    async def why(self, question: int, asker: int | None) -> Evidence | None:
+        """The evidence behind a logged question; only if `asker` asked it, where one is given."""
+        logged = await self._log.logged(question, asker)
+        if logged is None:
+            return None
+        view = await self._live.view()
+        found = await asyncio.to_thread(view.engine.search, logged.text, logged.locale, RANKED)
+        ranking = tuple(Considered(each.entry_id, each.confidence, asdict(each.why)) for each in found)
+        return Evidence(logged, ranking, view.engine.model == logged.model)
 
     async def count(self) -> int:
         """How many entries there are, small talk included."""
@@ -183,15 +178,13 @@ class Answers:
         facts = {name: say.localized(fact) for name, fact in self._operator.items()}
         return str(to_html(self._markdown.from_string(markdown).render(operator=facts)))
 
-    name = "questions"
 
-    async def export(self, tx: Tx, contact_id: int) -> Mapping[str, Any]:
-        table = AskedQuestion.__table__
-        rows = await tx.execute(select(table).where(AskedQuestion.contact_id == contact_id))
-        return {"asked": [dict(row._mapping) for row in rows]}
-
-    async def erase(self, tx: Tx, contact_id: int) -> None:
-        await tx.execute(delete(AskedQuestion).where(AskedQuestion.contact_id == contact_id))
+def _repeated(logged: Logged, view: View) -> tuple[int, str, str, list[str]] | None:
+    """What was decided when the same update was handled first; None when an entry of it is gone."""
+    entries = [considered.entry_id for considered in logged.considered]
+    if any(view.library.get(entry, view.day) is None for entry in entries):
+        return None
+    return logged.id, logged.outcome, logged.locale, entries
 
 
 def _entry(view: View, entry: str) -> Entry:
@@ -202,11 +195,3 @@ def _entry(view: View, entry: str) -> Entry:
 
 def _heading(view: View, entry: str, locale: str) -> Heading:
     return Heading(entry, _entry(view, entry).texts[locale].question)
-
-
-def _logging(db: Database) -> ReturningInsert[int]:
-    """Keep a question, or find it when the update is handled again. Built once, as every question needs it."""
-    insert = db.insert(AskedQuestion)
-    # an update that changes nothing, as only a row that was touched is returned
-    kept = insert.on_conflict_do_update(index_elements=["asked_in"], set_={"asked_in": insert.excluded.asked_in})
-    return kept.returning(AskedQuestion.id)

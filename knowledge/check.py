@@ -230,6 +230,9 @@ def _text_faults(raw: Raw, entry: Entry, locale: str) -> Iterator[Finding]:
         few = N_("{locale} has {count} phrasings; write at least {fewest}")
         counts = {"count": len(text.phrasings), "fewest": FEWEST_PHRASINGS}
         yield _error(raw, few, locale, "phrasings", locale=locale, **counts)
+    for name, value in (("question", text.question), ("answer", text.answer_markdown)):
+        if not any(character.isalnum() for character in value):
+            yield _error(raw, N_("{locale}.{name} is not written yet"), locale, name, locale=locale, name=name)
     for value in (text.question, *text.phrasings, text.answer_markdown):
         for name in FORBIDDEN.findall(value):
             yield _error(raw, N_("{locale}: '{name}' must not be said; it is HKIPX"), locale, locale=locale, name=name)

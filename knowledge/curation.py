@@ -173,9 +173,12 @@ class Curation:
         return row.content if row else None
 
     async def text_now(self, entry_id: str) -> Written | None:
-        """The published version of an entry that holds today, else its last one; None for a retired entry."""
+        """The published version of an entry that holds today, else its last one; None for a retired entry.
+
+        Of an entry that was never published, the draft that is open.
+        """
         async with self._db.read() as tx:
-            live = await published(tx, entry_id)
+            live = await published(tx, entry_id) or await self._open_draft(tx, entry_id, None)
         return live.content[self._version_now(live.content)] if live is not None and live.content else None
 
     def _version_now(self, content: Content) -> int:
@@ -281,6 +284,14 @@ class Curation:
             await lock(tx)
             return [await self._draft(tx, actor, entry_id, _tidy(text), note) for entry_id, text in texts.items()]
 
+    async def put_draft(self, tx: Tx, actor: int | None, entry_id: str, content: Content) -> Drafted | Refused:
+        """`draft` of a text that differs from what is published, within the caller's transaction."""
+        await lock(tx)
+        faults = _form_faults(entry_id, content)
+        drafted = Refused(faults) if faults else await self._draft(tx, actor, entry_id, _tidy(content), "")
+        assert not isinstance(drafted, Unchanged), entry_id
+        return drafted
+
     async def add_phrasing(
         self, actor: int | None, entry_id: str, locale: str, text: str, note: str = ""
     ) -> Drafted | Unchanged | Refused | Gone:
@@ -307,15 +318,16 @@ class Curation:
     ) -> Drafted | Unchanged | Refused | Gone:
         await lock(tx)
         live = await published(tx, entry_id)
-        if live is None or not live.content:
+        if live is not None and not live.content:
             return Gone()
-        open_draft = await self._open_draft(tx, entry_id, live.id)
+        live_id = live.id if live else None
+        open_draft = await self._open_draft(tx, entry_id, live_id)
         base = open_draft or live
-        content = change(base.content) if base.content else None
-        if content is None:
+        content = change(base.content) if base and base.content else None
+        if base is None or content is None:
             return Gone()
         if content == base.content:
-            seen = _revision(base, live.id)
+            seen = _revision(base, live_id)
             return Drafted(seen) if open_draft else Unchanged(seen)
         faults = _form_faults(entry_id, content)
         if faults:
@@ -357,9 +369,9 @@ class Curation:
             await change_state(tx, [row.id], "superseded")
             return await self._draft(tx, actor, row.entry_id, merged.content, row.note)
 
-    async def _open_draft(self, tx: Tx, entry_id: str, published_id: int) -> Row[Any] | None:
+    async def _open_draft(self, tx: Tx, entry_id: str, published_id: int | None) -> Row[Any] | None:
         mine = (EntryRevision.entry_id == entry_id) & (EntryRevision.state == "draft")
-        fresh = mine & (EntryRevision.origin == "local") & (EntryRevision.based_on == published_id)
+        fresh = mine & (EntryRevision.origin == "local") & EntryRevision.based_on.is_not_distinct_from(published_id)
         newest = select(REVISION).where(fresh).order_by(EntryRevision.id.desc()).limit(1)
         return (await tx.execute(newest)).first()
 
@@ -511,6 +523,13 @@ def _refusal(drafts: Sequence[Row[Any]], live: Mapping[str, int]) -> Published |
             return Stale(_revision(row, live.get(row.entry_id)))
         seen.add(row.entry_id)
     return None
+
+
+async def seen_revision(tx: Tx, number: int) -> Revision | None:
+    """A revision within the caller's transaction, without its author's name."""
+    row = await revision(tx, number)
+    live = await published(tx, row.entry_id) if row else None
+    return _revision(row, live.id if live else None) if row else None
 
 
 def _revision(row: Row[Any], live: int | None, author: str | None = None) -> Revision:

@@ -83,8 +83,9 @@ class KnowledgeModel(Base):
 class AskedQuestion(Base):
     """A question and what became of it: `outcome` is answer, suggest or decline; `entry_id` what was shown.
 
-    `model` names the engine that decided, so that every decision can be repeated. `asked_in` is the update that
-    brought the question: handling it again changes nothing.
+    `text`, `locale`, `context` (the entry answered just before) and `model` (the engine that decided) are what it takes
+    to repeat the decision; `features` and `considered` are its evidence, each entry considered with its confidence
+    and why. `asked_in` is the update that brought the question: handling it again changes nothing.
     """
 
     __tablename__ = "asked_question"
@@ -92,7 +93,7 @@ class AskedQuestion(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     asked_in: Mapped[int] = mapped_column(BigInteger, unique=True)
     contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id", ondelete="CASCADE"), index=True)
-    asked_at: Mapped[datetime]
+    asked_at: Mapped[datetime] = mapped_column(index=True)
     text: Mapped[str] = mapped_column(Text)
     locale: Mapped[str]
     outcome: Mapped[str]
@@ -100,3 +101,43 @@ class AskedQuestion(Base):
     confidence: Mapped[float | None]
     model: Mapped[str]
     helpful: Mapped[bool | None]
+    context: Mapped[str | None]
+    features: Mapped[dict[str, Any] | None]
+    considered: Mapped[list[Any] | None]
+
+
+class DealtMiss(Base):
+    """A question without a good answer that a curator has dealt with, once.
+
+    `revision_id` is the draft made of it; when that is discarded, the question is open again.
+    """
+
+    __tablename__ = "dealt_miss"
+    __table_args__ = (CheckConstraint("how IN ('phrasing', 'entry', 'desk', 'aside')", name="how"),)
+
+    question_id: Mapped[int] = mapped_column(
+        Id, ForeignKey("asked_question.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    how: Mapped[str]
+    revision_id: Mapped[int | None] = mapped_column(ForeignKey("entry_revision.id", ondelete="SET NULL"), index=True)
+    dealt_by: Mapped[int | None] = mapped_column(ForeignKey("contact.id", ondelete="SET NULL"), index=True)
+    dealt_at: Mapped[datetime]
+
+
+class Wish(Base):
+    """The asker agreed, in `locale`, to be told when their question has an answer.
+
+    It stands until it is withdrawn or `settled_at`: the message is owed then, or a person at the desk answers.
+    `tried_with` is the engine that was last asked.
+    """
+
+    __tablename__ = "wish"
+
+    question_id: Mapped[int] = mapped_column(
+        Id, ForeignKey("asked_question.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    locale: Mapped[str]
+    wished_at: Mapped[datetime]
+    withdrawn_at: Mapped[datetime | None]
+    tried_with: Mapped[str | None]
+    settled_at: Mapped[datetime | None]

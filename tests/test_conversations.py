@@ -10,6 +10,7 @@ import pytest
 
 from bot.settings import Settings
 from handlers.app import App, listen
+from handlers.services import Core
 from run_bot import build, build_core
 from tests.botapi import BotApi, Person, running_bot_api
 from tests.conftest import MovableClock
@@ -46,6 +47,12 @@ async def test_a_conversation_goes_as_written_in_telegram(
             await Play(in_telegram(app, api, clock)).run(transcript)
 
 
+async def look_at_knowledge(core: Core) -> None:
+    """What ticks do every few seconds."""
+    await core.live.look()
+    await core.services.wishes.look()
+
+
 def on_the_web(town: Machine, clock: MovableClock) -> Stage:
     async def enter(name: str, locale: str) -> Talker:
         return await town.visitor(locale, name)
@@ -55,6 +62,7 @@ def on_the_web(town: Machine, clock: MovableClock) -> Stage:
 
     async def advance(by: timedelta) -> None:
         clock.advance(by)
+        await look_at_knowledge(town.core)
         await town.settled()
 
     return Stage(enter, appoint, advance)
@@ -121,6 +129,7 @@ def in_telegram(app: App, api: BotApi, clock: MovableClock) -> Stage:
 
     async def advance(by: timedelta) -> None:
         clock.advance(by)
+        await look_at_knowledge(app.core)
         await settled(app, api)
 
     return Stage(enter, appoint, advance)

@@ -14,7 +14,7 @@ from bot.outbox.port import Kind, Owed, Reader
 from bot.people.contacts import Contacts
 from bot.people.roles import audit
 from bot.storage import Database, Tx
-from bot.texts import Button, Message
+from bot.texts import Button, Message, Translator
 from bot.texts.actions import AskExpert, CloseDeskQuestion, ReplyToDeskQuestion, ShowDesk, StartBooking
 
 STAFF = ("curator", "expert")
@@ -42,24 +42,32 @@ class Desk:
 
     async def ask(self, contact_id: int, text: str, asked_in: int) -> int:
         """Put a question on the desk and tell staff. One that already lies there is not put there twice."""
-        now = self._clock.now()
+        async with self._db.write() as tx:
+            question = await self.put(tx, contact_id, text, asked_in, self._clock.now())
+        self.wake()
+        return question
+
+    async def put(self, tx: Tx, contact_id: int, text: str, asked_in: int | None, now: datetime) -> int:
+        """`ask` within the caller's transaction, who calls `wake` after it; `asked_in` None when no update asks."""
         waiting = select(DeskQuestion.id).where(
             DeskQuestion.contact_id == contact_id, DeskQuestion.text == text, DeskQuestion.status == "open"
         )
-        async with self._db.write() as tx:
-            if (there := (await tx.execute(waiting)).scalars().first()) is not None:
-                return there
-            row = {"contact_id": contact_id, "asked_in": asked_in, "asked_at": now, "text": text}
-            insert = self._db.insert(DeskQuestion).values(**row, status="open")
-            kept = insert.on_conflict_do_nothing(index_elements=["asked_in"]).returning(DeskQuestion.id)
-            question = (await tx.execute(kept)).scalar_one_or_none()
-            if question is None:
-                asked = select(DeskQuestion.id).where(DeskQuestion.asked_in == asked_in)
-                return (await tx.execute(asked)).scalar_one()
-            for member in await self._contacts.staff(tx, *STAFF):
-                await self._tell(tx, "desk.question", member, question, now)
-        self._outbox.wake()
+        if (there := (await tx.execute(waiting)).scalars().first()) is not None:
+            return there
+        row = {"contact_id": contact_id, "asked_in": asked_in, "asked_at": now, "text": text}
+        insert = self._db.insert(DeskQuestion).values(**row, status="open")
+        kept = insert.on_conflict_do_nothing(index_elements=["asked_in"]).returning(DeskQuestion.id)
+        question = (await tx.execute(kept)).scalar_one_or_none()
+        if question is None:
+            asked = select(DeskQuestion.id).where(DeskQuestion.asked_in == asked_in)
+            return (await tx.execute(asked)).scalar_one()
+        for member in await self._contacts.staff(tx, *STAFF):
+            await self._tell(tx, "desk.question", member, question, now)
         return question
+
+    def wake(self) -> None:
+        """Let what is owed go out now."""
+        self._outbox.wake()
 
     async def open_questions(self) -> tuple[list[Question], int]:
         """The oldest open questions and how many there are in all."""
@@ -91,12 +99,18 @@ class Desk:
         return True
 
     async def close(self, actor_id: int, question: int) -> bool:
-        """Take a question off the desk without a reply; False when it is no longer open."""
+        """Take a question off the desk without a reply and tell the asker; False when it is no longer open.
+
+        The same person again says True and tells nobody twice.
+        """
         now = self._clock.now()
         async with self._db.write() as tx:
-            if await self._close(tx, question, "closed", actor_id, None, now) is None:
-                return False
+            asker = await self._close(tx, question, "closed", actor_id, None, now)
+            if asker is None:
+                return await self._was_mine(tx, question, actor_id, None)
             await audit(tx, actor_id, "desk.closed", f"desk:{question}", {}, now)
+            await self._tell(tx, "desk.closed", asker, question, now)
+        self._outbox.wake()
         return True
 
     async def _close(
@@ -107,9 +121,9 @@ class Desk:
         closed = update(DeskQuestion).where(still_open).values(**change)
         return (await tx.execute(closed.returning(DeskQuestion.contact_id))).scalar_one_or_none()
 
-    async def _was_mine(self, tx: Tx, question: int, actor_id: int, text: str) -> bool:
+    async def _was_mine(self, tx: Tx, question: int, actor_id: int, text: str | None) -> bool:
         mine = (DeskQuestion.id == question) & (DeskQuestion.replied_by == actor_id)
-        same = select(DeskQuestion.id).where(mine, DeskQuestion.reply == text)
+        same = select(DeskQuestion.id).where(mine, DeskQuestion.reply.is_not_distinct_from(text))
         return (await tx.execute(same)).first() is not None
 
     async def _tell(self, tx: Tx, kind: str, contact_id: int, question: int, now: datetime) -> None:
@@ -128,6 +142,7 @@ class Desk:
         return [
             Kind("desk.question", "at_least_once", _still_open, _render_question),
             Kind("desk.reply", "at_least_once", _always, _render_reply),
+            Kind("desk.closed", "at_least_once", _always, _render_closed),
         ]
 
     name = "desk"
@@ -174,8 +189,20 @@ async def _render_reply(tx: Tx, owed: Owed, reader: Reader) -> Message | None:
         return None
     say = reader.say
     again = Button(say.plain("Ask a follow-up"), AskExpert(0))
-    book = Button(say.plain("Book an expert"), StartBooking(None))
-    return Message(say.page("desk/reply.html", question=question), ((again, book),))
+    return Message(say.page("desk/reply.html", question=question), ((again, _book(say)),))
+
+
+async def _render_closed(tx: Tx, owed: Owed, reader: Reader) -> Message | None:
+    question = await _owed_question(tx, owed)
+    if question is None:
+        return None
+    say = reader.say
+    again = Button(say.plain("Ask again"), AskExpert(0))
+    return Message(say.page("desk/closed.html", question=question), ((again, _book(say)),))
+
+
+def _book(say: Translator) -> Button:
+    return Button(say.plain("Book an expert"), StartBooking(None))
 
 
 async def _owed_question(tx: Tx, owed: Owed) -> Question | None:

@@ -182,6 +182,89 @@ class ReplyToDeskQuestion(Action):
 
 @action("dc")
 class CloseDeskQuestion(Action):
+    """Asks first whether to close it without a reply."""
+
+    question: int
+
+
+@action("dcy")
+class ConfirmClosing(Action):
+    question: int
+
+
+# Questions without a good answer
+
+
+@action("tell")
+class TellMe(Action):
+    """Tell the asker when the logged question has an answer, or, with `on` False, not any more."""
+
+    question: int
+    on: bool
+
+
+@action("why")
+class ShowWhy(Action):
+    """For staff: on what evidence the logged question was decided."""
+
+    question: int
+
+
+@action("ms")
+class ShowMisses(Action):
+    page: int = 0
+
+
+@action("mso")
+class ShowMiss(Action):
+    """The cluster that the logged question is in now; so it is for those that follow."""
+
+    question: int
+
+
+@action("msp")
+class PromoteToPhrasing(Action):
+    """Make the cluster's words ways to ask for `entry`; None asks which."""
+
+    question: int
+    entry: str | None
+
+
+@action("mst")
+class TypeEntryId(Action):
+    question: int
+
+
+@action("msw")
+class TypeWording(Action):
+    """Write other words than the askers' for the phrasing."""
+
+    question: int
+    entry: str
+
+
+@action("mse")
+class PromoteToEntry(Action):
+    """Begin the form of a new entry."""
+
+    question: int
+
+
+@action("msa")
+class AnswerEntryStep(Action):
+    """Answer the question `step` of the form with `value`; an empty one leaves it out."""
+
+    step: str
+    value: str
+
+
+@action("msd")
+class SendMissToDesk(Action):
+    question: int
+
+
+@action("msx")
+class SetMissAside(Action):
     question: int
 
 

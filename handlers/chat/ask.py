@@ -1,5 +1,7 @@
 """Any free text is a question: answer, "did you mean", or a decline that offers a person. Topics to browse."""
 
+from dataclasses import replace
+
 from aiogram import Router
 from aiogram.filters import Command, StateFilter
 from aiogram.types import CallbackQuery
@@ -15,7 +17,9 @@ from bot.texts.actions import (
     ShowCategory,
     ShowEntry,
     ShowTopics,
+    ShowWhy,
     StartBooking,
+    TellMe,
 )
 from handlers.chat.filters import Pressed, Typed
 from handlers.chat.reply import Reply, rows
@@ -36,6 +40,7 @@ def setup() -> Router:
     router.callback_query.register(entry_pressed, Pressed(ShowEntry))
     router.callback_query.register(suggestion_picked, Pressed(PickSuggestion))
     router.callback_query.register(answer_rated, Pressed(RateAnswer))
+    router.callback_query.register(wish_pressed, Pressed(TellMe))
     return router
 
 
@@ -60,18 +65,46 @@ async def suggestion_picked(
     if answer is None:
         await reply.toast(say.plain("That answer is no longer here. Please ask again."))
     else:
-        await reply.show(answer_message(answer.entry, answer.question, say))
+        await reply.show(_with_why(answer_message(answer.entry, answer.question, say), answer.question, person, say))
 
 
 async def answer_rated(
     press: CallbackQuery, action: RateAnswer, services: Services, person: Person, say: Translator, reply: Reply
 ) -> None:
-    if not await services.answers.rate(person.contact_id, action.question, action.helpful):
+    if not await services.questions.rate(person.contact_id, action.question, action.helpful):
         await reply.toast(say.plain("That answer is no longer here. Please ask again."))
     elif action.helpful:
         await reply.toast(say.plain("Thank you, good to know."))
     else:
         await reply.toast(say.plain("Thank you. You can send the question to a person with the button below."))
+
+
+async def wish_pressed(
+    press: CallbackQuery, action: TellMe, services: Services, person: Person, say: Translator, reply: Reply
+) -> None:
+    """The asker wants to be told of an answer, or not any more."""
+    wishes, asker = services.wishes, person.contact_id
+    if action.on:
+        stands = await wishes.wish(asker, action.question, say.locale)
+    else:
+        stands = await wishes.withdraw(asker, action.question)
+    if stands:
+        await reply.show(_wish_noted(action.question, action.on, say))
+    else:
+        await reply.toast(say.plain("That question is no longer here. Please ask again."), alert=True)
+
+
+def _wish_noted(question: int, on: bool, say: Translator) -> Message:
+    person = Button(say.plain("Ask an expert"), AskExpert(question))
+    if on:
+        return Message(say.page("answers/wished.html"), ((person, _wish(question, False, say)),))
+    text = say("All right, I will not tell you about that question.")
+    return Message(text, ((person, _wish(question, True, say)),))
+
+
+def _wish(question: int, on: bool, say: Translator) -> Button:
+    label = say.plain("Tell me when there is an answer") if on else say.plain("Do not tell me after all")
+    return Button(label, TellMe(question, on))
 
 
 async def topics_wanted(message: ChatMessage, services: Services, say: Translator, reply: Reply) -> None:
@@ -136,11 +169,23 @@ def _shown(outcome: Answer | Suggestions | Decline, services: Services, person: 
     """Speaks the language of the question, which need not be the person's."""
     locale = outcome.entry.locale if isinstance(outcome, Answer) else outcome.locale
     say = services.texts.translator(locale, person.zone)
+    return _with_why(_outcome_message(outcome, say), outcome.question, person, say)
+
+
+def _outcome_message(outcome: Answer | Suggestions | Decline, say: Translator) -> Message:
     if isinstance(outcome, Answer):
         return answer_message(outcome.entry, outcome.question, say)
     if isinstance(outcome, Suggestions):
         return _did_you_mean(outcome, say)
     return _declined(outcome, say)
+
+
+def _with_why(message: Message, question: int, person: Person, say: Translator) -> Message:
+    """Staff can look behind the answer."""
+    if not person.is_staff():
+        return message
+    why = (Button(say.plain("Why this answer?"), ShowWhy(question)),)
+    return replace(message, buttons=(*message.buttons, why))
 
 
 def answer_message(entry: ShownEntry, question: int, say: Translator) -> Message:
@@ -149,10 +194,13 @@ def answer_message(entry: ShownEntry, question: int, say: Translator) -> Message
         return Message(entry.html)
     html = say.page("answers/answer.html", entry=entry)
     related = tuple((_entry_button(heading),) for heading in entry.related)
-    rating = (Button("👍", RateAnswer(question, True)), Button("👎", RateAnswer(question, False)))
-    person = Button(say.plain("Ask an expert"), AskExpert(question))
+    rating = ((Button("👍", RateAnswer(question, True)), Button("👎", RateAnswer(question, False))),) * bool(question)
     more = Button(say.plain("More on this topic"), ShowCategory(entry.category, 0))
-    return Message(html, (*related, *([rating] if question else []), (person, more)))
+    if entry.review_due:  # a person comes first where the text may be out of date
+        expert = Button(say.plain("Ask an expert"), AskExpert(question), style="primary")
+        return Message(html, ((expert, _book(say)), *related, *rating, (more,)))
+    person = Button(say.plain("Ask an expert"), AskExpert(question))
+    return Message(html, (*related, *rating, (person, more)))
 
 
 def _did_you_mean(outcome: Suggestions, say: Translator) -> Message:
@@ -160,7 +208,8 @@ def _did_you_mean(outcome: Suggestions, say: Translator) -> Message:
         (Button(_cut(heading.question), PickSuggestion(outcome.question, heading.id)),) for heading in outcome.entries
     )
     person = (Button(say.plain("None of these: ask an expert"), AskExpert(outcome.question)),)
-    return Message(say("I am not quite sure what you mean. Is it one of these?"), (*choices, person))
+    wish = (_wish(outcome.question, True, say),)
+    return Message(say("I am not quite sure what you mean. Is it one of these?"), (*choices, person, wish))
 
 
 def _declined(outcome: Decline, say: Translator) -> Message:
@@ -168,12 +217,14 @@ def _declined(outcome: Decline, say: Translator) -> Message:
         say.page("answers/decline.html"),
         (
             (Button(say.plain("Ask an expert"), AskExpert(outcome.question), style="primary"),),
-            (
-                Button(say.plain("Browse the topics"), ShowTopics()),
-                Button(say.plain("Book an expert"), StartBooking(None)),
-            ),
+            (_wish(outcome.question, True, say),),
+            (Button(say.plain("Browse the topics"), ShowTopics()), _book(say)),
         ),
     )
+
+
+def _book(say: Translator) -> Button:
+    return Button(say.plain("Book an expert"), StartBooking(None))
 
 
 def _entry_button(heading: Heading) -> Button:

@@ -20,7 +20,7 @@ EVERYBODY = (
     ("erase", N_("Erase my data")),
 )
 DESK = (("desk", N_("Open questions (staff)")),)
-CURATOR = (("knowledge", N_("Knowledge base (staff)")),)
+CURATOR = (("knowledge", N_("Knowledge base (staff)")), ("misses", N_("Questions without a good answer (staff)")))
 ADMIN = (("manage", N_("Manage events (staff)")),)
 
 DESCRIPTION = N_(

@@ -192,18 +192,21 @@ def entry_message(history: Sequence[Revision], note: str | None, person: Person,
         me=person.contact_id,
     )
     numbers = [Button(say.plain("No. {number}", number=each.id), ShowRevision(each.id)) for each in shown]
-    return Message(html, (*rows(numbers, 4), *_editing(entry_id, live, say), _back(say)))
+    return Message(html, (*rows(numbers, 4), *_editing(live or history[0], say), _back(say)))
 
 
-def _editing(entry_id: str, live: Revision | None, say: Translator) -> Buttons:
-    if live is None or live.retired:
+def _editing(seen: Revision, say: Translator) -> Buttons:
+    """For what is published, or the draft of an entry that never was."""
+    if seen.retired or seen.state not in ("published", "draft"):
         return ()
+    entry_id = seen.entry_id
+    retire = ((Button(say.plain("Retire the entry"), RetireEntry(entry_id)),),) * (seen.state == "published")
     return (
         (
             Button(say.plain("Add a way to ask"), AddPhrasing(entry_id)),
             Button(say.plain("Rewrite the answer"), RewriteAnswer(entry_id, None)),
         ),
-        (Button(say.plain("Retire the entry"), RetireEntry(entry_id)),),
+        *retire,
     )
 
 

@@ -14,6 +14,7 @@ from bot.texts import Button, Message, Translator
 from bot.texts.actions import (
     AskExpert,
     CloseDeskQuestion,
+    ConfirmClosing,
     GoHome,
     Leave,
     ReplyToDeskQuestion,
@@ -47,6 +48,7 @@ def setup() -> Router:
     staff.callback_query.register(question_pressed, Pressed(ShowDeskQuestion))
     staff.callback_query.register(reply_wanted, Pressed(ReplyToDeskQuestion))
     staff.callback_query.register(close_pressed, Pressed(CloseDeskQuestion))
+    staff.callback_query.register(closing_confirmed, Pressed(ConfirmClosing))
     staff.message.register(reply_typed, StateFilter(Writing.reply), F.text & ~F.text.startswith("/"))
     router.include_router(staff)
     return router
@@ -68,7 +70,7 @@ async def expert_wanted(
     reply: Reply,
 ) -> None:
     """Send what was asked before; without it, or when it is gone, ask for the text."""
-    text = await services.answers.text_of(person.contact_id, action.question) if action.question else None
+    text = await services.questions.text_of(person.contact_id, action.question) if action.question else None
     if text is None:
         await state.set_state(Writing.question)
         await reply.send(_ask_for_question(say))
@@ -182,7 +184,19 @@ async def reply_typed(
 
 
 async def close_pressed(
-    press: CallbackQuery, action: CloseDeskQuestion, services: Services, person: Person, say: Translator, reply: Reply
+    press: CallbackQuery, action: CloseDeskQuestion, services: Services, say: Translator, reply: Reply
+) -> None:
+    question = await services.desk.view(action.question)
+    if question is None or question.status != "open":
+        await reply.toast(say.plain("That question is no longer open."), alert=True)
+        return
+    yes = Button(say.plain("Yes, close it"), ConfirmClosing(question.id), style="danger")
+    no = Button(say.plain("No, keep it open"), ShowDeskQuestion(question.id))
+    await reply.show(Message(say.page("desk/close.html", question=question), ((yes,), (no,))))
+
+
+async def closing_confirmed(
+    press: CallbackQuery, action: ConfirmClosing, services: Services, person: Person, say: Translator, reply: Reply
 ) -> None:
     if not await services.desk.close(person.contact_id, action.question):
         await reply.toast(say.plain("That question is no longer open."), alert=True)

@@ -12,7 +12,7 @@ from bot.channels.conversation import Handling, handling
 from bot.channels.send_keys import sending
 from bot.channels.state import ConversationStorage
 from bot.inbox import Accepted
-from handlers.chat import ask, book, curate, desk, events, fallback, manage, privacy, start
+from handlers.chat import ask, book, curate, desk, events, fallback, manage, misses, privacy, start
 from handlers.chat.filters import InPrivate
 from handlers.chat.middlewares import CommandsLeaveDialogs, KnowThePerson, Pace
 from handlers.services import Services
@@ -33,7 +33,7 @@ def build_dispatcher(services: Services, storage: ConversationStorage, per_minut
         observer.outer_middleware(KnowThePerson(services.contacts, services.texts))
         observer.outer_middleware(Pace(services.clock, per_minute))
     dispatcher.message.outer_middleware(CommandsLeaveDialogs())
-    rooms = (ask, start, privacy, manage, desk, curate, book, events, fallback)
+    rooms = (ask, start, privacy, manage, desk, curate, misses, book, events, fallback)
     dispatcher.include_routers(*(room.setup() for room in rooms), fallback.setup_membership())
     return dispatcher
 

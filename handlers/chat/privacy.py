@@ -35,7 +35,7 @@ async def privacy_pressed(press: CallbackQuery, services: Services, say: Transla
 
 def _notice(services: Services, say: Translator) -> Message:
     return Message(
-        say.page("privacy/notice.html"),
+        say.page("privacy/notice.html", days=services.questions.kept_for.days),
         (
             (Button(say.plain("A copy of my data"), ExportData()),),
             (Button(say.plain("Erase my data"), EraseData(False), style="danger"),),

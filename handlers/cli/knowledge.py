@@ -7,7 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -180,18 +180,25 @@ def _as_text(decision: Decision) -> str:
 async def _explain(base: Base, options: argparse.Namespace) -> int:
     engine = await base.engine()
     for line in _lines(options):
-        print(_as_text(engine.decide(line, options.locale)))
+        decision = engine.decide(line, options.locale)
+        print(f"{_as_text(decision)} {decision.model}")
+        print(f"  {_evidence(decision.features)}")
         for candidate in engine.search(line, options.locale):
-            why = candidate.why
-            head = "-" if why.head is None else f"{why.head:.2f}"
-            print(
-                f"  {candidate.entry_id:<18} {candidate.confidence:.2f}  head {head}  cosine {why.cosine:.2f}  "
-                f"bm25 {why.bm25:.2f}  coverage {why.coverage:.2f}  unknown {why.unknown:.2f}  aside {why.aside:.2f}  "
-                f"margin {why.margin:+.2f}  {why.phrasing}"
-            )
-            for typed, taken in why.mended:
-                print(f"    {typed} taken for {taken}")
+            print(f"  {candidate.entry_id:<18} {candidate.confidence:.2f}  {_evidence(asdict(candidate.why))}")
     return 0
+
+
+def _evidence(measures: Mapping[str, object]) -> str:
+    """Whatever the engine tells of itself, by its own names."""
+    return "  ".join(f"{name} {_measure(value)}" for name, value in measures.items())
+
+
+def _measure(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    if isinstance(value, tuple):
+        return ", ".join("→".join(part) if isinstance(part, tuple) else str(part) for part in value) or "-"
+    return "-" if value is None else str(value)
 
 
 async def _evaluate(base: Base, options: argparse.Namespace) -> int:

@@ -1,0 +1,181 @@
+"""The log of questions: what was asked, what became of it, on what evidence; for as long as the operator keeps it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, bindparam, delete, select, update
+from sqlalchemy.sql.dml import ReturningInsert
+
+from bot.clock import Clock
+from bot.storage import Database, Tx
+from knowledge.engine import Decision
+from knowledge.library import SMALL_TALK
+from knowledge.models import AskedQuestion, Wish
+
+GOES_ON_FOR = timedelta(minutes=30)
+"""How long after an answer a question may go on from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """An entry that the engine thought of, and its evidence by name as the engine gives it."""
+
+    entry_id: str
+    confidence: float
+    why: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A question as the log holds it. `entry_id` is what was shown; what was decided on stands in `considered`."""
+
+    id: int
+    text: str
+    locale: str
+    outcome: str
+    entry_id: str | None
+    confidence: float | None
+    model: str
+    context: str | None
+    features: Mapping[str, Any]
+    considered: tuple[Considered, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What is known before a question is decided on: that it was already, or the entry it may go on from."""
+
+    logged: Logged | None
+    context: str | None
+
+
+class QuestionLog:
+    """Questions are deleted `kept_for` after they were asked."""
+
+    def __init__(self, db: Database, clock: Clock, kept_for: timedelta) -> None:
+        self._db = db
+        self._clock = clock
+        self.kept_for = kept_for
+        self._keeping = _keeping(db)
+
+    async def before(self, contact_id: int, asked_in: int) -> Before:
+        """One look for both: an update that is handled again finds its own question."""
+        since = self._clock.now() - GOES_ON_FOR
+        async with self._db.read() as tx:
+            rows = (await tx.execute(_BEFORE, {"contact": contact_id, "this": asked_in, "since": since})).all()
+        if rows and rows[0].asked_in == asked_in:
+            return Before(_logged(rows[0]), rows[0].context)
+        return Before(None, rows[0].entry_id if rows else None)
+
+    async def keep(self, contact_id: int, text: str, asked_in: int, context: str | None, decision: Decision) -> int:
+        """Log a question with its decision; the number it has in the log."""
+        best = decision.candidates[0] if decision.candidates else None
+        row = {
+            "asked_in": asked_in,
+            "contact_id": contact_id,
+            "asked_at": self._clock.now(),
+            "text": text,
+            "locale": decision.locale,
+            "outcome": decision.kind,
+            "entry_id": best.entry_id if best and decision.kind == "answer" else None,
+            "confidence": best.confidence if best else None,
+            "model": decision.model,
+            "context": context,
+            "features": dict(decision.features),
+            "considered": [asdict(candidate) for candidate in decision.candidates],
+        }
+        async with self._db.write() as tx:
+            return (await tx.execute(self._keeping, row)).scalar_one()
+
+    async def picked(self, contact_id: int, question: int, entry: str) -> bool:
+        """The asker chose one of the suggestions; False for a question that is not theirs."""
+        return await self._note(contact_id, question, entry_id=entry)
+
+    async def rate(self, contact_id: int, question: int, helpful: bool) -> bool:
+        """Keep the asker's 👍 or 👎 to what they were shown; False for a question that is not theirs."""
+        return await self._note(contact_id, question, helpful=helpful)
+
+    async def _note(self, contact_id: int, question: int, **values: object) -> bool:
+        noted = update(AskedQuestion).where(_theirs(contact_id, question)).values(**values)
+        async with self._db.write() as tx:
+            return (await tx.execute(noted.returning(AskedQuestion.id))).first() is not None
+
+    async def text_of(self, contact_id: int, question: int) -> str | None:
+        """What the contact asked under that number."""
+        async with self._db.read() as tx:
+            text = select(AskedQuestion.text).where(_theirs(contact_id, question))
+            return (await tx.execute(text)).scalar_one_or_none()
+
+    async def logged(self, question: int, asker: int | None) -> Logged | None:
+        """A question with its evidence; only if `asker` asked it, where one is given."""
+        which = AskedQuestion.id == question if asker is None else _theirs(asker, question)
+        async with self._db.read() as tx:
+            row = (await tx.execute(select(AskedQuestion.__table__).where(which))).first()
+        return _logged(row) if row else None
+
+    async def forget_old(self) -> None:
+        """Delete what was kept long enough, with everything that hangs on it."""
+        old = AskedQuestion.asked_at < self._clock.now() - self.kept_for
+        async with self._db.write() as tx:
+            await tx.execute(delete(AskedQuestion).where(old))
+
+    name = "questions"
+
+    async def export(self, tx: Tx, contact_id: int) -> Mapping[str, Any]:
+        mine = AskedQuestion.contact_id == contact_id
+        asked = await tx.execute(select(AskedQuestion.__table__).where(mine).order_by(AskedQuestion.id))
+        wishes = select(Wish.question_id, Wish.locale, Wish.wished_at, Wish.withdrawn_at, Wish.settled_at)
+        wished = await tx.execute(wishes.join(AskedQuestion, AskedQuestion.id == Wish.question_id).where(mine))
+        return {"asked": _plain(asked), "to_be_told": _plain(wished)}
+
+    async def erase(self, tx: Tx, contact_id: int) -> None:
+        await tx.execute(delete(AskedQuestion).where(AskedQuestion.contact_id == contact_id))
+
+
+def _theirs(contact_id: int, question: int) -> ColumnElement[bool]:
+    return (AskedQuestion.id == question) & (AskedQuestion.contact_id == contact_id)
+
+
+def _plain(rows: Iterable[Row[*tuple[Any, ...]]]) -> Sequence[Mapping[str, Any]]:
+    return [dict(row._mapping) for row in rows]
+
+
+def _logged(row: Row[Any]) -> Logged:
+    return Logged(
+        id=row.id,
+        text=row.text,
+        locale=row.locale,
+        outcome=row.outcome,
+        entry_id=row.entry_id,
+        confidence=row.confidence,
+        model=row.model,
+        context=row.context,
+        features=row.features or {},
+        considered=tuple(Considered(**each) for each in row.considered or ()),
+    )
+
+
+_ANSWERED = (
+    (AskedQuestion.asked_at >= bindparam("since"))
+    & AskedQuestion.entry_id.is_not(None)
+    & AskedQuestion.entry_id.not_like(f"{SMALL_TALK}%")
+    & AskedQuestion.helpful.is_not(False)
+)
+_BEFORE = (
+    select(AskedQuestion.__table__)
+    .where(AskedQuestion.contact_id == bindparam("contact"), AskedQuestion.asked_in <= bindparam("this"))
+    .where((AskedQuestion.asked_in == bindparam("this")) | _ANSWERED)
+    .order_by(AskedQuestion.asked_in.desc())
+    .limit(1)
+)
+"""The question of this update, or else the last before it that was answered; built once, as every question needs it."""
+
+
+def _keeping(db: Database) -> ReturningInsert[int]:
+    """Keep a question, or find it when the update is handled again. Built once, as every question needs it."""
+    insert = db.insert(AskedQuestion)
+    # an update that changes nothing, as only a row that was touched is returned
+    kept = insert.on_conflict_do_update(index_elements=["asked_in"], set_={"asked_in": insert.excluded.asked_in})
+    return kept.returning(AskedQuestion.id)

@@ -1,0 +1,143 @@
+"""Askers who want to be told: their questions are tried again after each publication, and one message is owed."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, select, update
+
+from bot.clock import Clock
+from bot.outbox.outbox import Outbox
+from bot.outbox.port import Kind, Owed, Reader
+from bot.storage import Database, Tx
+from bot.texts import Button, Message
+from bot.texts.actions import AskExpert, RateAnswer, ShowCategory
+from knowledge.answers import Answers
+from knowledge.library import SMALL_TALK
+from knowledge.live import Live, View
+from knowledge.models import AskedQuestion, EntryRevision, Wish
+
+ANSWERED = "question.answered"
+USEFUL_FOR = timedelta(days=14)
+AT_ONCE = 200
+"""Questions tried in one look; the others follow in the next."""
+
+STANDS = Wish.withdrawn_at.is_(None) & Wish.settled_at.is_(None)
+
+
+class Wishes:
+    def __init__(self, db: Database, clock: Clock, outbox: Outbox, live: Live, answers: Answers) -> None:
+        self._db = db
+        self._clock = clock
+        self._outbox = outbox
+        self._live = live
+        self._answers = answers
+
+    async def wish(self, contact_id: int, question: int, locale: str) -> bool:
+        """The asker agrees to be told; again is harmless. False for a question that is not theirs, or is gone."""
+        mine = select(AskedQuestion.id).where(AskedQuestion.id == question, AskedQuestion.contact_id == contact_id)
+        row = {"question_id": question, "locale": locale, "wished_at": self._clock.now()}
+        insert = self._db.insert(Wish).values(row)
+        again = {name: insert.excluded[name] for name in ("locale", "wished_at")} | {"withdrawn_at": None}
+        withdrawn = Wish.withdrawn_at.is_not(None) & Wish.settled_at.is_(None)
+        async with self._db.write() as tx:
+            if (await tx.execute(mine)).first() is None:
+                return False
+            await tx.execute(insert.on_conflict_do_update(index_elements=["question_id"], set_=again, where=withdrawn))
+        return True
+
+    async def withdraw(self, contact_id: int, question: int) -> bool:
+        """The asker does not want to be told any more; False where there is no such wish."""
+        theirs = select(AskedQuestion.id).where(AskedQuestion.contact_id == contact_id)
+        mine = (Wish.question_id == question) & Wish.question_id.in_(theirs)
+        undone = update(Wish).where(mine).values(withdrawn_at=self._clock.now())
+        async with self._db.write() as tx:
+            return (await tx.execute(undone.returning(Wish.question_id))).first() is not None
+
+    async def look(self) -> None:
+        """Try the questions again that the engine of now was not asked yet; owe a message where it answers."""
+        if not self._live.is_ready:
+            return
+        view = await self._live.view()
+        async with self._db.read() as tx:
+            waiting = (await tx.execute(_waiting(view.engine.model))).all()
+        if not waiting:
+            return
+        answers = await asyncio.to_thread(_tried, view, waiting)
+        now = self._clock.now()
+        async with self._db.write() as tx:
+            await self._tried(tx, view, [row.id for row in waiting])
+            since = await _published_since(tx, answers.values())
+            for row in waiting:
+                entry = answers.get(row.id)
+                # only what a curator published since is news; the rest the asker could have found before
+                if entry is not None and entry in since and since[entry] >= row.asked_at:
+                    await self._owe(tx, row, entry, now)
+        self._outbox.wake()
+
+    async def _tried(self, tx: Tx, view: View, questions: Sequence[int]) -> None:
+        await tx.execute(update(Wish).where(Wish.question_id.in_(questions)).values(tried_with=view.engine.model))
+
+    async def _owe(self, tx: Tx, row: Row[Any], entry: str, now: datetime) -> None:
+        """Once: whoever settles the wish owes the message."""
+        settled = update(Wish).where(Wish.question_id == row.id, STANDS).values(settled_at=now)
+        if (await tx.execute(settled.returning(Wish.question_id))).first() is None:
+            return
+        await self._outbox.enqueue(
+            tx,
+            kind=ANSWERED,
+            contact_id=row.contact_id,
+            subject=f"question:{row.id}",
+            key=f"{ANSWERED}:{row.id}",
+            payload={"question": row.id, "entry": entry},
+            due_at=now,
+            expires_at=now + USEFUL_FOR,
+        )
+
+    def kinds(self) -> list[Kind]:
+        return [Kind(ANSWERED, "at_least_once", _still_wished, self._render)]
+
+    async def _render(self, tx: Tx, owed: Owed, reader: Reader) -> Message | None:
+        question, say = owed.payload["question"], reader.say
+        asked = select(AskedQuestion.text).where(AskedQuestion.id == question)
+        text = (await tx.execute(asked)).scalar_one_or_none()
+        entry = await self._answers.entry(owed.payload["entry"], say.locale)
+        if text is None or entry is None:
+            return None
+        rating = (Button("👍", RateAnswer(question, True)), Button("👎", RateAnswer(question, False)))
+        person = Button(say.plain("Ask an expert"), AskExpert(question))
+        more = Button(say.plain("More on this topic"), ShowCategory(entry.category, 0))
+        return Message(say.page("answers/answered.html", text=text, entry=entry), (rating, (person, more)))
+
+
+def _waiting(model: str) -> Any:
+    columns = (AskedQuestion.id, AskedQuestion.contact_id, AskedQuestion.asked_at)
+    asked = (AskedQuestion.text, AskedQuestion.locale, AskedQuestion.context)
+    untried = Wish.tried_with.is_distinct_from(model)
+    waiting = select(*columns, *asked).join(Wish, Wish.question_id == AskedQuestion.id).where(STANDS, untried)
+    return waiting.order_by(AskedQuestion.id).limit(AT_ONCE)
+
+
+def _tried(view: View, waiting: Iterable[Row[Any]]) -> Mapping[int, str]:
+    """The questions that the engine answers, with the entry."""
+    decisions = {row.id: view.engine.decide(row.text, row.locale, row.context) for row in waiting}
+    answered = {number: each.candidates[0].entry_id for number, each in decisions.items() if each.kind == "answer"}
+    return {number: entry for number, entry in answered.items() if not _is_small_talk(view, entry)}
+
+
+def _is_small_talk(view: View, entry: str) -> bool:
+    found = view.library.get(entry, view.day)
+    return found is None or found.category == SMALL_TALK
+
+
+async def _published_since(tx: Tx, entries: Iterable[str]) -> dict[str, datetime]:
+    """When the entries' present texts were published."""
+    those = EntryRevision.entry_id.in_(set(entries)) & (EntryRevision.state == "published")
+    rows = await tx.execute(select(EntryRevision.entry_id, EntryRevision.published_at).where(those))
+    return {row.entry_id: row.published_at for row in rows}
+
+
+async def _still_wished(tx: Tx, owed: Owed, now: datetime) -> bool:
+    stands = (Wish.question_id == owed.payload["question"]) & Wish.withdrawn_at.is_(None)
+    return (await tx.execute(select(Wish.question_id).where(stands))).first() is not None
