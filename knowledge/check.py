@@ -8,11 +8,10 @@ from datetime import date
 from functools import cache, lru_cache
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from jinja2 import TemplateError, meta, nodes
 from jinja2.sandbox import SandboxedEnvironment
-from jsonschema import Draft202012Validator
 
 from bot.settings import OperatorFacts
 from bot.texts import N_
@@ -20,6 +19,9 @@ from bot.texts.markdown import plain, to_html
 from knowledge.engine.analysis import Analyzer
 from knowledge.library import CATEGORIES, LOCALES, SMALL_TALK, WRITTEN, Entry, Glossary, load_glossary_beside, parse
 from knowledge.reading import LibraryError, Raw, Step, read_file
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 Level = Literal["error", "warning"]
 
@@ -149,7 +151,9 @@ def _texts_in(value: Any, path: tuple[Step, ...]) -> Iterator[tuple[tuple[Step, 
 
 
 @cache
-def _schema() -> Draft202012Validator:
+def _schema() -> "Draft202012Validator":
+    from jsonschema import Draft202012Validator  # a tenth of a second, which a start need not wait for
+
     file = Path(__file__).parent / "entries" / "schema.json"
     schema = json.loads(file.read_text(encoding="utf-8"))
     entry = {"$ref": "#/$defs/entry", "$defs": schema["$defs"]}

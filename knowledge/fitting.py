@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Final
 
-from knowledge.engine import Document, fit_head
+from knowledge.engine import Document
 
 LONGEST: Final = 900
 """Seconds."""
@@ -26,6 +26,8 @@ def request(documents: Sequence[Document], synonyms: Iterable[Sequence[str]]) ->
 
 
 def main() -> None:
+    from knowledge.engine import fit_head  # numpy, which whoever only asks does without
+
     signal.alarm(LONGEST)
     os.nice(NICENESS)
     asked = json.load(sys.stdin.buffer)

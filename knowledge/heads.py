@@ -98,6 +98,10 @@ class Heads:
         self._owner = owner
         self._fitter = fitter
 
+    @property
+    def can_fit(self) -> bool:
+        return self._fitter is not None
+
     async def load(self, key: str) -> "Head | None":
         """The head fitted for that content; None when there is none that can be read."""
         stored = select(KnowledgeModel.head).where(KnowledgeModel.key == key, KnowledgeModel.head.is_not(None))

@@ -179,14 +179,16 @@ class Live:
             self._fitting = self._background.start(fitting, "fitting")
 
     async def whole_view(self) -> View:
-        """The view with the head of its very content: stored, or fitted here and now, which takes long."""
+        """The view with the head of its very content: stored or, where this is allowed, fitted here and now."""
         async with self._looking:
             await self._follow()
             view = self._view
             assert view is not None
-            if not view.fitted:
+            head = None if view.fitted else await self._heads.load(view.key)
+            if head is None and not view.fitted and self._heads.can_fit:
                 documents, synonyms = view.library.documents(view.day), view.library.synonyms()
-                head = await self._heads.load(view.key) or await asyncio.to_thread(fitted, documents, synonyms)
+                head = await asyncio.to_thread(fitted, documents, synonyms)
+            if head is not None:
                 engine = await asyncio.to_thread(self._engine, view.library, view.day, head, view)
                 self._head = head
                 self._take(replace(view, engine=engine, fitted=True))

@@ -187,7 +187,8 @@ def edited(file: Path, old: str, new: str) -> Path:
 
 
 @pytest.fixture
-def migrated(installation: Path, sqlite_template: Path) -> Path:
+def migrated(installation: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CIPO_FITTING", "false")
     (installation / "data").mkdir()
     shutil.copy(sqlite_template, installation / "data" / "cipo.db")
     return installation

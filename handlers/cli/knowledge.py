@@ -60,7 +60,8 @@ class Base:
     async def engine(self) -> Engine:
         if self.core is None:
             shipped = library.load()
-            return Engine.fit(shipped.documents(self.today), shipped.synonyms())
+            make = Engine.fit if self.settings.fitting else Engine.light
+            return make(shipped.documents(self.today), shipped.synonyms())
         return (await self.core.live.whole_view()).engine
 
     def database(self) -> Core:

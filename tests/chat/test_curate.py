@@ -22,7 +22,7 @@ from bot.texts.actions import (
 from handlers.chat.curate import preview_message
 from knowledge.changes import Content
 from knowledge.curation import Drafted, Preview, Published, Revision
-from knowledge.engine import Candidate, Case, Decision, Why
+from knowledge.engine import Case, Document, Engine
 from knowledge.regression import effect
 from tests.conftest import START
 from tests.knowledge.house import answering
@@ -210,9 +210,8 @@ async def test_long_texts_fit_one_message(chat: Machine) -> None:
 @pytest.mark.parametrize("locale", LOCALES)
 def test_a_preview_of_much_fits_one_message_in_every_language(locale: str) -> None:
     say = Texts().translator(locale)
-    why = Why("", False, 0.0, 0.0, 0.0, 0.0, False, 0.0)
-    answer = Decision("answer", (Candidate("x" * 32, 0.9, why),), "en", "m")
-    decline = Decision("decline", (), "en", "m")
+    engine = Engine.light([Document("x" * 32, "en", ("hello there",))])
+    answer, decline = engine.decide("hello there"), engine.decide("")
     asked = [Case("<&" * 200, "en", "x" * 32 if n % 2 else None) for n in range(60)]
     measured = effect(asked, [decline] * 60, [answer] * 60)
     revision = Revision(
