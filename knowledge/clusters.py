@@ -11,6 +11,9 @@ from knowledge.engine.analysis import FUNCTION_WORDS, Analyzer, is_han
 ALIKE: Final = 0.5
 """Cosine from which two questions count as one, found by trying: other words around one subject, not two subjects."""
 
+LONGEST: Final = 300
+"""Characters of a question that are looked at."""
+
 _WORD: Final = 2
 """A word counts as much as so many character n-grams."""
 
@@ -52,12 +55,18 @@ def _vectors(texts: Sequence[str], analyzer: Analyzer) -> list[Vector]:
 
 def _features(text: str, analyzer: Analyzer) -> Counter[str]:
     """Of the words that say something; of all where none does."""
-    seen = analyzer.analyse(text)
-    words = [token for token in seen.tokens if token not in FUNCTION_WORDS] or list(seen.tokens)
+    seen = analyzer.analyse(text[:LONGEST])
+    words = [token for token in _whole(seen.tokens) if token not in FUNCTION_WORDS] or list(seen.tokens)
     found = Counter(f"g {gram}" for word in words for gram in _grams(word))
     for term in (*words, *(f"{a} {b}" for a, b in pairwise(words)), *seen.concepts):
         found[f"w {term}"] += _WORD
     return found or Counter({f"k {seen.key or text.strip()}": 1})
+
+
+def _whole(tokens: Sequence[str]) -> list[str]:
+    """Without those parts of a Chinese word that are cut out beside it, and would count twice."""
+    parts = {part for token in tokens if is_han(token) for part in tokens if part != token and part in token}
+    return [token for token in tokens if token not in parts]
 
 
 def _grams(word: str) -> list[str]:

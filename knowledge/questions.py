@@ -12,7 +12,7 @@ from bot.clock import Clock
 from bot.storage import Database, Tx
 from knowledge.engine import Decision
 from knowledge.library import SMALL_TALK
-from knowledge.models import AskedQuestion, Wish
+from knowledge.models import AskedQuestion, DealtMiss, EntryRevision, Wish
 
 GOES_ON_FOR = timedelta(minutes=30)
 """How long after an answer a question may go on from it."""
@@ -91,16 +91,19 @@ class QuestionLog:
 
     async def picked(self, contact_id: int, question: int, entry: str) -> bool:
         """The asker chose one of the suggestions; False for a question that is not theirs."""
-        return await self._note(contact_id, question, entry_id=entry)
+        async with self._db.write() as tx:
+            return await _noted(tx, contact_id, question, entry_id=entry)
 
     async def rate(self, contact_id: int, question: int, helpful: bool) -> bool:
-        """Keep the asker's 👍 or 👎 to what they were shown; False for a question that is not theirs."""
-        return await self._note(contact_id, question, helpful=helpful)
+        """Keep the asker's 👍 or 👎 to what they were shown; False for a question that is not theirs.
 
-    async def _note(self, contact_id: int, question: int, **values: object) -> bool:
-        noted = update(AskedQuestion).where(_theirs(contact_id, question)).values(**values)
+        A question whose answer was made by a curator and does not help either is open again.
+        """
         async with self._db.write() as tx:
-            return (await tx.execute(noted.returning(AskedQuestion.id))).first() is not None
+            theirs = await _noted(tx, contact_id, question, helpful=helpful)
+            if theirs and not helpful:
+                await tx.execute(delete(DealtMiss).where(DealtMiss.question_id == question, _IS_PUBLISHED))
+        return theirs
 
     async def text_of(self, contact_id: int, question: int) -> str | None:
         """What the contact asked under that number."""
@@ -132,6 +135,14 @@ class QuestionLog:
 
     async def erase(self, tx: Tx, contact_id: int) -> None:
         await tx.execute(delete(AskedQuestion).where(AskedQuestion.contact_id == contact_id))
+
+
+async def _noted(tx: Tx, contact_id: int, question: int, **values: object) -> bool:
+    noted = update(AskedQuestion).where(_theirs(contact_id, question)).values(**values)
+    return (await tx.execute(noted.returning(AskedQuestion.id))).first() is not None
+
+
+_IS_PUBLISHED = DealtMiss.revision_id.in_(select(EntryRevision.id).where(EntryRevision.published_at.is_not(None)))
 
 
 def _theirs(contact_id: int, question: int) -> ColumnElement[bool]:

@@ -84,6 +84,8 @@ class Wishes:
         settled = update(Wish).where(Wish.question_id == row.id, STANDS).values(settled_at=now)
         if (await tx.execute(settled.returning(Wish.question_id))).first() is None:
             return
+        shown = update(AskedQuestion).where(AskedQuestion.id == row.id).values(entry_id=entry, helpful=None)
+        await tx.execute(shown)  # so that a 👍 or 👎 is to this answer
         await self._outbox.enqueue(
             tx,
             kind=ANSWERED,

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 
 import run_bot
 from bot.storage import Database
+from knowledge.engine import Why
 from knowledge.library import SHIPPED
 from tests.conftest import MovableClock
 from tests.knowledge.house import answering, replica
@@ -143,6 +145,16 @@ def test_questions_are_decided_line_by_line_as_json(
     assert set(second) == {"error"}
     assert third["entries"][0]["id"].startswith("smalltalk")
     assert set(fourth) == {"error"}
+
+
+def test_explain_tells_every_measure_and_the_words_that_matched(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_bot.main(["knowledge", "explain", "what is the job of a CIPO"]) == 0
+    decision, features, nearest = capsys.readouterr().out.splitlines()[:3]
+    assert decision.startswith(("answer: cipo-01", "suggest: cipo-01"))
+    assert "confidence" in features
+    assert nearest.split()[0] == "cipo-01"
+    assert all(field.name in nearest for field in fields(Why))
+    assert "job" in nearest.partition("matched")[2].partition("mended")[0]
 
 
 def test_the_shipped_knowledge_is_without_fault(capsys: pytest.CaptureFixture[str]) -> None:

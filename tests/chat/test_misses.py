@@ -1,5 +1,6 @@
 """The learning loop: what is logged, what got no good answer, what becomes of it, and who is told."""
 
+import asyncio
 import json
 from datetime import timedelta
 from typing import Any
@@ -8,21 +9,25 @@ import pytest
 from sqlalchemy import func, select
 
 from bot.channels.translate import send_method
-from bot.people.models import AuditRecord
+from bot.people.models import AuditRecord, Role
 from bot.texts import Button, Message, decode
 from bot.texts.actions import (
+    PromoteToEntry,
     PromoteToPhrasing,
     PublishRevision,
     RateAnswer,
     SendMissToDesk,
     SetMissAside,
+    ShowMiss,
     ShowMisses,
     ShowWhy,
     TellMe,
+    TypeEntryId,
 )
 from knowledge.models import AskedQuestion, DealtMiss, Wish
 from tests.conftest import MovableClock
 from tests.machine import Machine, Visitor
+from tests.test_languages import english
 
 OWL = "Where does the owl keep its ledger?"
 OWLS = (OWL, "where does the owl keep the ledger", "Where is the ledger of the owl?")
@@ -239,10 +244,11 @@ async def test_who_wished_is_told_once_when_a_way_to_ask_is_published(chat: Mach
     await chat.core.services.wishes.look()
     await chat.settled()
     assert len(told(await ann.page())) == 1
-    await ann.presses("👎")
-    assert await misses(chat) == []  # it was dealt with
     [row] = [row for row in await rows(chat, AskedQuestion) if row.text == OWL]
-    assert row.helpful is False
+    assert (row.outcome, row.entry_id, row.helpful) == ("decline", "cipo-02", None)
+    assert await misses(chat) == []
+    await ann.presses("👎")  # that does not help either
+    assert await misses(chat) == [OWL]
 
 
 async def test_the_answer_comes_in_the_language_of_the_reader(chat: Machine) -> None:
@@ -420,6 +426,45 @@ async def test_only_who_agreed_is_sent_to_the_desk_and_gets_the_reply(chat: Mach
     assert "In the tree." not in (await bob.last()).text
     assert await misses(chat) == [OWLS[1]]
     assert (await rows(chat, Wish))[0].settled_at is not None
+
+
+async def test_of_many_at_once_one_deals_with_them(chat: Machine) -> None:
+    await asks(chat, *OWLS)
+    for _ in range(3):
+        await chat.staff("curator")
+    service = chat.core.services.misses
+    async with chat.core.db.read() as tx:
+        curators = list((await tx.execute(select(Role.contact_id))).scalars())
+    outcomes: list[Any] = await asyncio.gather(
+        service.set_aside(curators[0], 1),
+        service.add_phrasings(curators[1], 1, "cipo-02"),
+        service.add_phrasings(curators[2], 1, "cipo-03"),
+    )
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["AlreadyDealt", "AlreadyDealt", "Dealt"]
+    dealt = await rows(chat, DealtMiss)
+    assert len(dealt) == 3
+    assert len({(row.how, row.dealt_by, row.revision_id) for row in dealt}) == 1
+    assert len(await chat.core.services.curation.drafts()) == (dealt[0].how == "phrasing")
+
+
+@pytest.mark.parametrize("locale", ["zh-Hans", "zh-Hant"])
+async def test_no_english_reaches_a_curator_who_reads_chinese(locale: str, chat: Machine) -> None:
+    reader, curator = await chat.visitor(locale), await chat.staff("curator", locale=locale)
+    for text in ("猫头鹰的账本在哪里", "木星有多少卫星"):
+        await reader.says(text)
+    wish = next(data for _, data in (await reader.last()).buttons if data and data.startswith("tell:"))
+    await reader.sends_data(wish, (await reader.last()).id)
+    shown = [await curator.says("/misses"), await curator.says("你好")]
+    steps: tuple[Any, ...] = (
+        ShowMiss(1), SendMissToDesk(1), PromoteToPhrasing(1, None), TypeEntryId(1), PromoteToPhrasing(1, "cipo-02"),
+        ShowWhy(1), SetMissAside(1), SetMissAside(99), SendMissToDesk(2), PromoteToEntry(2),
+    )  # fmt: skip
+    for action in steps:
+        await presses(curator, action)
+        shown += await curator.page()
+    said_there = {text for each in [*shown, *await reader.page()] for text in (each.text, *each.labels())}
+    phrases = english(locale)
+    assert not {(phrase, text) for text in [*said_there, *curator.toasts] for phrase in phrases if phrase in text}
 
 
 # Why
