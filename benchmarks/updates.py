@@ -162,14 +162,14 @@ async def echo_all(questions: int) -> None:
         await dispatcher.feed_update(bot, update)
 
 
-async def at_rate(town: Machine, chats: Sequence[int], rate: float, seconds: float) -> list[float]:
-    """Latencies, in seconds, of questions that arrive evenly at `rate` a second."""
+async def at_rate(town: Machine, chats: Sequence[int], rate: float, seconds: float, run: str = "rate") -> list[float]:
+    """Latencies, in seconds, of questions that arrive evenly at `rate` a second. Each `run` has another name."""
     latencies: list[float] = []
     chat = itertools.cycle(chats)
 
     async def one(number: int) -> None:
         began = time.perf_counter()
-        await answered(town, next(chat), QUESTIONS[number % len(QUESTIONS)], f"rate-{number}")
+        await answered(town, next(chat), QUESTIONS[number % len(QUESTIONS)], f"{run}-{number}")
         latencies.append(time.perf_counter() - began)
 
     async with asyncio.TaskGroup() as group:

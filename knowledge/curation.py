@@ -57,6 +57,11 @@ class Revision:
     retired: bool
     stale: bool
 
+    @property
+    def was_published(self) -> bool:
+        """Everybody read it once, and it can come back."""
+        return self.state == "superseded" and self.published_at is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Drafted:

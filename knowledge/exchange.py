@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final, Literal
 from xml.parsers import expat
@@ -251,7 +252,10 @@ def _by_column(header: Sequence[str], rows: Iterable[Sequence[str]], name: str) 
         beyond = [cell for cell in row[len(columns) :] if cell.strip()]
         if beyond:
             raise _fault(f"{name}: row {number}", "has more cells than there are columns: {cell}", cell=beyond[0][:60])
-        yield number, {column: cell for column, cell in zip(columns, row, strict=False) if column}
+        yield (
+            number,
+            {column: cell for column, cell in zip_longest(columns, row[: len(columns)], fillvalue="") if column},
+        )
 
 
 # CSV

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -53,9 +54,13 @@ def content_key(documents: Iterable[Document], synonyms: Iterable[Sequence[str]]
     """The same for the same content in any order, as long as the same is learned from it."""
     from knowledge.engine.head import MARK
 
-    written = sorted(json.dumps(asdict(document), ensure_ascii=False) for document in documents)
-    parts = [VERSION, MARK.decode(), written, sorted(map(list, synonyms))]
+    parts = [VERSION, MARK.decode(), sorted(map(_digest, documents)), sorted(map(list, synonyms))]
     return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:32]
+
+
+@lru_cache(maxsize=2**14)
+def _digest(document: Document) -> str:
+    return hashlib.sha256(json.dumps(asdict(document), ensure_ascii=False).encode()).hexdigest()
 
 
 def fitted(documents: Sequence[Document], synonyms: Sequence[Sequence[str]]) -> "Head":

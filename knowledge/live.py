@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # numpy is loaded when there is a head, not when the machine 
 
 log = structlog.get_logger(__name__)
 
-LOOK_SECONDS = 0.3
+LOOK_SECONDS = 0.2
 """How often a replica looks for publications by others; what it publishes itself it sees at once."""
 
 
@@ -77,6 +77,11 @@ class Live:
     @property
     def is_ready(self) -> bool:
         return self._ready.is_set()
+
+    @property
+    def is_fitting(self) -> bool:
+        """Whether this replica fits a head at the moment."""
+        return self._fitting is not None and not self._fitting.done()
 
     async def view(self) -> View:
         """What to answer from; waits for the first."""
@@ -167,7 +172,7 @@ class Live:
         """Answer with the head of this very content once it is stored; see that somebody fits it."""
         view = self._view
         assert view is not None
-        if view.fitted or (self._fitting is not None and not self._fitting.done()):
+        if view.fitted or self.is_fitting:
             return
         head = await self._heads.load(view.key)
         if head is not None:

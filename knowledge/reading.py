@@ -94,7 +94,9 @@ def read_text(text: str, name: str, category: str) -> Iterator[Raw]:
             yield from _entries(node, loader, name, category)
     except yaml.MarkedYAMLError as fault:
         line = fault.problem_mark.line + 1 if fault.problem_mark else 1
-        raise LibraryError(f"{name}:{line}: not valid YAML: {fault.problem}") from fault
+        too_deep = "nesting" in str(fault.problem)  # newer parsers have a limit of their own
+        reason = "nested too deeply" if too_deep else fault.problem
+        raise LibraryError(f"{name}:{line}: not valid YAML: {reason}") from fault
     except (yaml.YAMLError, RecursionError) as fault:
         reason = str(fault).splitlines()[0] if str(fault) else "nested too deeply"
         raise LibraryError(f"{name}:1: not valid YAML: {reason}") from fault

@@ -184,8 +184,9 @@ class Machine:
         return member
 
     async def settled(self) -> None:
-        """All accepted updates are handled, and what is owed by now is sent."""
+        """All accepted updates are handled, what was published is known, and what is owed by now is sent."""
         await until(lambda: not self.core.inbox.busy, "the inbox to be worked off")
+        await self.core.live.look()
         while await self.app.sender.tick():
             pass
 

@@ -41,6 +41,7 @@ async def test_a_conversation_goes_as_written_in_telegram(
             database_url=database_url,
             telegram_token=api.token,
             telegram_api_url=api.url,
+            fitting=False,
         )
         async with serving(settings, clock) as app:
             await app.core.services.sample.load()
@@ -111,8 +112,9 @@ class InTelegram:
 
 
 async def settled(app: App, api: BotApi) -> None:
-    """Telegram has handed over everything, it is handled, and what is owed by now is sent."""
+    """Telegram has handed over everything, it is handled and known, and what is owed by now is sent."""
     await until(lambda: not api.updates.pending() and not app.core.inbox.busy, "updates to be handled")
+    await app.core.live.look()
     app.sender.wake()
     await until(lambda: nothing_owed(app.core), "messages to be sent")
 

@@ -191,8 +191,13 @@ def entry_message(history: Sequence[Revision], note: str | None, person: Person,
         earlier=len(history) - len(shown),
         me=person.contact_id,
     )
-    numbers = [Button(say.plain("No. {number}", number=each.id), ShowRevision(each.id)) for each in shown]
+    numbers = [Button(_number(each, say), ShowRevision(each.id)) for each in shown]
     return Message(html, (*rows(numbers, 4), *_editing(live or history[0], say), _back(say)))
+
+
+def _number(revision: Revision, say: Translator) -> str:
+    number = say.plain("No. {number}", number=revision.id)
+    return f"↩ {number}" if revision.was_published else number
 
 
 def _editing(seen: Revision, say: Translator) -> Buttons:
@@ -260,7 +265,7 @@ def _revision_buttons(revision: Revision, say: Translator) -> Buttons:
         return ((rebase, discard), last)
     if revision.state == "draft":
         return ((preview, discard), last)
-    if revision.state == "superseded" and revision.published_at is not None:
+    if revision.was_published:
         return ((Button(say.plain("Roll back to this?"), PreviewRevision(revision.id)),), last)
     return (last,)
 

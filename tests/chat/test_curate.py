@@ -83,7 +83,6 @@ async def test_a_way_to_ask_is_drafted_weighed_published_and_answered(chat: Mach
     assert "Publish" in seen.labels()
     seen = await curator.presses("Publish")
     assert "Published. Everybody is answered from it" in seen.text
-    await chat.core.live.look()
     assert "both designs and carries out" in (await reader.says(OWL)).text
 
 
