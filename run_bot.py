@@ -36,6 +36,7 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
     from handlers.services import Core, Services
     from knowledge.answers import Answers
     from knowledge.curation import Curation
+    from knowledge.engine import Bands
     from knowledge.freshness import Freshness
     from knowledge.heads import Heads, fit_beside
     from knowledge.live import Live
@@ -57,7 +58,8 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
     contacts, consents = Contacts(db, clock, settings.default_zone), Consents(clock)
     desk = Desk(db, clock, outbox, contacts)
     heads = Heads(db, clock, replica, fit_beside if settings.fitting else None)
-    live = Live(db, clock, settings.default_zone, heads, background)
+    bands = Bands(settings.answer_from, settings.suggest_from)
+    live = Live(db, clock, settings.default_zone, heads, background, bands)
     knowledge_changed.answer(live.wake)
     questions = QuestionLog(db, clock, timedelta(days=settings.questions_kept_days))
     answers = Answers(questions, texts, live, settings.operator.model_dump())

@@ -10,7 +10,16 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -90,6 +99,14 @@ class Settings(BaseSettings):
     messages_per_minute: int = Field(
         30, ge=1, le=1000, description="Updates a minute that one chat may send before it is asked to slow down."
     )
+    answer_from: float = Field(
+        0.6,
+        gt=0,
+        le=1,
+        description="How sure of an entry, 0 to 1, the engine has to be to answer with it. At the default about 97 of "
+        "100 answers are right; see docs/benchmarks.md.",
+    )
+    suggest_from: float = Field(0.3, gt=0, le=1, description='And how sure to ask "did you mean".')
     questions_kept_days: int = Field(
         180, ge=1, le=3650, description="How many days questions are kept; then they are deleted with all about them."
     )
@@ -110,6 +127,13 @@ class Settings(BaseSettings):
         if url is not None and not url.startswith(("postgresql://", "sqlite:///")):
             raise ValueError("must begin with postgresql:// or sqlite:///")
         return url
+
+    @field_validator("suggest_from")
+    @classmethod
+    def _below_an_answer(cls, suggest: float, info: ValidationInfo) -> float:
+        if suggest > info.data.get("answer_from", 1.0):
+            raise ValueError("must not lie above CIPO_ANSWER_FROM")
+        return suggest
 
     @field_validator("public_url", "telegram_api_url")
     @classmethod

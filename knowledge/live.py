@@ -19,7 +19,7 @@ from bot.clock import Clock
 from bot.storage import Database
 from knowledge import library
 from knowledge.changes import Content
-from knowledge.engine import Engine
+from knowledge.engine import Bands, Engine
 from knowledge.heads import Heads, content_key, fitted
 from knowledge.library import Entry, Glossary, Library, in_order, load_glossary_beside, parse, stored
 from knowledge.revisions import contents, published_ids, state
@@ -58,14 +58,23 @@ class _Published:
 
 
 class Live:
-    """`zone` is where the day turns: the organiser's."""
+    """`zone` is where the day turns: the organiser's. `bands` say how sure an answer, or a suggestion, has to be."""
 
-    def __init__(self, db: Database, clock: Clock, zone: str, heads: Heads, background: Background) -> None:
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        zone: str,
+        heads: Heads,
+        background: Background,
+        bands: Bands | None = None,
+    ) -> None:
         self._db = db
         self._clock = clock
         self._zone = ZoneInfo(zone)
         self._heads = heads
         self._background = background
+        self._bands = bands
         self._looking = asyncio.Lock()
         self._ready = asyncio.Event()
         self._view: View | None = None
@@ -165,8 +174,8 @@ class Live:
         documents, synonyms = base.documents(day), base.synonyms()
         previous = known.engine if known else None
         if head is None:
-            return Engine.light(documents, synonyms, previous=previous)
-        return Engine.with_head(documents, synonyms, head, previous=previous)
+            return Engine.light(documents, synonyms, self._bands, previous)
+        return Engine.with_head(documents, synonyms, head, self._bands, previous)
 
     async def _see_to_head(self) -> None:
         """Answer with the head of this very content once it is stored; see that somebody fits it."""

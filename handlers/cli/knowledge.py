@@ -22,7 +22,7 @@ from knowledge import library
 from knowledge.changes import Change
 from knowledge.check import Finding, check, check_entries
 from knowledge.curation import Plan, Planned, Published
-from knowledge.engine import Decision, Engine
+from knowledge.engine import Bands, Decision, Engine
 from knowledge.engine.evaluate import Report, evaluate
 from knowledge.exchange import FaultyFileError, exported, imported
 from knowledge.library import Library, stored, written
@@ -61,7 +61,8 @@ class Base:
         if self.core is None:
             shipped = library.load()
             make = Engine.fit if self.settings.fitting else Engine.light
-            return make(shipped.documents(self.today), shipped.synonyms())
+            bands = Bands(self.settings.answer_from, self.settings.suggest_from)
+            return make(shipped.documents(self.today), shipped.synonyms(), bands)
         return (await self.core.live.whole_view()).engine
 
     def database(self) -> Core:

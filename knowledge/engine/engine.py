@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # numpy is loaded when an engine is made, not with the comman
 VERSION: Final = "e3"
 MOST_SUGGESTED: Final = 3
 THIRD_AT: Final = 0.05
+GUESS_COSTS: Final = 0.4
+"""How far from the band of an answer to certainty a reading of a follow-up has to come to be answered."""
 
 Synonyms = Iterable[Sequence[str]]
 
@@ -83,26 +85,24 @@ class Engine:
     def decide(self, text: str, locale: str | None = None, context: str | None = None) -> Decision:
         """Answer, suggest or decline. `context` is the entry that was answered just before."""
         answer_in = detect_locale(text, locale)
-        ranked = self._ranked(text, answer_in, context)
-        kind, chosen = self._choose(ranked)
+        alone, following = self._readings(text, answer_in, context)
+        ranked = _merged(alone, following)
+        kind, chosen = self._choose(ranked, guessed=bool(ranked) and ranked[0] not in alone)
         return Decision(kind, chosen, answer_in, self.model, _features(ranked))
 
-    def _ranked(self, text: str, locale: str, context: str | None) -> list[Candidate]:
+    def _readings(self, text: str, locale: str, context: str | None) -> tuple[list[Candidate], list[Candidate]]:
+        """The best entries for the text by itself, and for what it means after the context."""
         if self._matcher is None:
-            return []
+            return [], []
         k = MOST_SUGGESTED + len(self._unlisted)
         alone = self._matcher.best(text, k)
         following = self._matcher.following(text, context, locale, k) if context else []
-        if not following or (alone and alone[0].why.exact):
-            return alone
-        # a stable sort, so that of two readings of one entry the more confident comes first
-        merged = sorted((*following, *alone), key=lambda candidate: -candidate.confidence)
-        return list({candidate.entry_id: candidate for candidate in reversed(merged)}.values())[::-1]
+        return alone, [] if alone and alone[0].why.exact else following
 
-    def _choose(self, ranked: Sequence[Candidate]) -> tuple[Kind, tuple[Candidate, ...]]:
+    def _choose(self, ranked: Sequence[Candidate], guessed: bool) -> tuple[Kind, tuple[Candidate, ...]]:
         if not ranked or ranked[0].confidence < self.bands.suggest_at:
             return "decline", ()
-        if self._is_clear(ranked):
+        if self._is_clear(ranked, guessed):
             return "answer", (ranked[0],)
         offered = self._offered(ranked)
         return ("suggest", offered) if len(offered) > 1 else ("decline", ())
@@ -114,13 +114,27 @@ class Engine:
             return ()
         return tuple(listed[:2]) + tuple(c for c in listed[2:] if c.confidence >= THIRD_AT)
 
-    def _is_clear(self, ranked: Sequence[Candidate]) -> bool:
-        """One entry stands out. Small talk cannot be offered, so it needs to be less certain."""
+    def _is_clear(self, ranked: Sequence[Candidate], guessed: bool) -> bool:
+        """One entry stands out.
+
+        Small talk cannot be offered, so it needs to be less certain; what is read into a follow-up is a guess at what
+        was left unsaid, so it needs to be more.
+        """
         first, second = ranked[0], ranked[1] if len(ranked) > 1 else None
         enough = self.bands.answer_at
         if first.entry_id in self._unlisted:
             enough = (enough + self.bands.suggest_at) / 2
+        elif guessed:
+            enough += GUESS_COSTS * (1.0 - enough)
         return first.confidence >= enough and not (first.why.exact and second and second.why.exact)
+
+
+def _merged(alone: Sequence[Candidate], following: Sequence[Candidate]) -> list[Candidate]:
+    """Of two readings of one entry the more confident, likeliest first."""
+    best: dict[str, Candidate] = {}
+    for candidate in sorted((*following, *alone), key=lambda candidate: -candidate.confidence):
+        best.setdefault(candidate.entry_id, candidate)
+    return list(best.values())
 
 
 def _features(ranked: Sequence[Candidate]) -> Mapping[str, float]:

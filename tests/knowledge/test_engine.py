@@ -84,6 +84,23 @@ def test_what_was_answered_before_helps_a_short_follow_up(engine: Engine) -> Non
     assert engine.decide("收费吗", context="no such entry") == engine.decide("收费吗")
 
 
+def test_the_more_confident_reading_of_a_follow_up_comes_first(engine: Engine) -> None:
+    candidates = engine.decide("how much does it cost", context="cipo-01").candidates
+    assert [c.confidence for c in candidates] == sorted((c.confidence for c in candidates), reverse=True)
+    assert candidates[0].entry_id == "cipo-14"
+
+
+def test_a_doubtful_reading_of_a_follow_up_is_asked_back_not_answered(engine: Engine) -> None:
+    sure, doubtful = Bands(0.6, 0.1), []
+    for context in ("pat-01", "cop-03", "emp-01", "tm-01", "fin-01"):
+        for text in ("how long?", "and in Hong Kong?", "那要多久？", "费用呢？"):
+            decision = engine.decide(text, context=context)
+            if decision.kind == "answer" and decision.candidates[0] not in engine.search(text):
+                doubtful.append(decision.candidates[0].confidence)
+    assert doubtful
+    assert min(doubtful) >= sure.answer_at + 0.1
+
+
 def test_synonyms_join_what_is_asked_and_what_is_stored() -> None:
     plain, joined = Engine.fit(DOCUMENTS), Engine.fit(DOCUMENTS, SYNONYMS)
     assert plain.decide("booking").kind == "decline"

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from knowledge.engine import Case, Engine, Report, evaluate
-from knowledge.library import LOCALES, SHIPPED, Library
+from knowledge.library import LOCALES, SHIPPED, SMALL_TALK, WRITTEN, Library, load
 from tests.knowledge.conftest import TODAY
 
 CASES = yaml.safe_load((SHIPPED.parent / "regression.yaml").read_text(encoding="utf-8"))
@@ -13,25 +13,40 @@ CASES = yaml.safe_load((SHIPPED.parent / "regression.yaml").read_text(encoding="
 
 @pytest.fixture(scope="module")
 def report(engine: Engine) -> Report:
-    return evaluate(engine, [Case(c["text"], c["locale"], c["entry"]) for c in CASES])
+    return evaluate(engine, [case for locale in LOCALES for case in _cases(locale)])
+
+
+def _cases(locale: str) -> list[Case]:
+    return [Case(c["text"], c["locale"], c["entry"]) for c in CASES if c["locale"] == locale]
 
 
 def test_most_questions_find_their_entry(report: Report) -> None:
-    assert report.questions > 140
-    assert report.right_at_1 >= 0.90
-    assert report.right_at_3 >= 0.97
+    assert report.questions >= 470
+    assert report.right_at_1 >= 0.85
+    assert report.right_at_3 >= 0.95
 
 
 def test_most_questions_are_answered_or_offered_right(report: Report) -> None:
-    assert report.answered_right >= 0.75
-    assert report.answered_right + report.offered_right >= 0.90
+    assert report.answered_right >= 0.65
+    assert report.answered_right + report.offered_right >= 0.85
     assert report.answered_wrong <= 0.04
 
 
 def test_other_topics_are_hardly_ever_answered(report: Report) -> None:
-    assert report.off_topic >= 160
+    assert report.off_topic >= 120
     assert report.off_topic_answered <= 0.04
-    assert report.off_topic_offered <= 0.08
+
+
+def test_no_language_is_far_behind(engine: Engine) -> None:
+    first = [evaluate(engine, _cases(locale)).right_at_1 for locale in LOCALES]
+    assert max(first) - min(first) <= 0.04
+
+
+def test_every_topic_is_asked_in_both_languages() -> None:
+    asked = {(case["entry"], case["locale"]) for case in CASES if case["entry"]}
+    topics = {entry.id for entry in load().entries if entry.category != SMALL_TALK}
+    assert {(topic, locale) for topic in topics for locale in WRITTEN} <= asked
+    assert all(set(case) == {"text", "locale", "entry"} for case in CASES)
 
 
 def test_every_stored_phrasing_is_answered_by_its_own_entry(engine: Engine, shipped: Library) -> None:
