@@ -6,8 +6,8 @@ from typing import Final, Literal
 
 Kind = Literal["answer", "suggest", "decline"]
 
-ANSWER_AT: Final = 0.75
-SUGGEST_AT: Final = 0.40
+ANSWER_AT: Final = 0.72
+SUGGEST_AT: Final = 0.45
 
 
 @dataclass(frozen=True, slots=True)
