@@ -135,18 +135,17 @@ def _grams(analyses: Sequence[Analysis]) -> tuple[Ints, Hashes]:
     runs = [run if run[0] >= HAN_START else f" {run} " for one in analyses for run in one.runs if run]
     if not runs:
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint64)
-    run_rows = _numbered([sum(map(bool, one.runs)) for one in analyses])
-    codes = _codes("".join(runs))
-    sums, unshift = _prefixes(codes)
     lengths = _lengths(runs)
     run_of = np.repeat(np.arange(len(runs)), lengths)
-    padded = (codes[np.cumsum(lengths) - lengths] == np.uint64(32))[run_of]
-    left = np.repeat(np.cumsum(lengths), lengths) - np.arange(len(codes))  # characters until the run ends
-    rows, hashes = [], []
-    for size in range(1, LONGEST_GRAM + 1):
-        wanted = padded if size > LONGEST_HAN else ~padded if size < SHORTEST_PADDED else True
-        at = np.flatnonzero((left >= size) & wanted)
-        gram = (sums[at + size] - sums[at]) * unshift[at]
-        rows.append(run_rows[run_of[at]])
-        hashes.append(_seen(_mixed(gram + np.uint64(size)), GRAMS))
-    return np.concatenate(rows), np.concatenate(hashes)
+    row_of = _numbered([sum(map(bool, one.runs)) for one in analyses])[run_of]
+    codes = _codes("".join(runs))
+    sums, unshift = _prefixes(codes)
+    ends = np.cumsum(lengths)
+    padded = (codes[ends - lengths] == np.uint64(32))[run_of]
+    left = ends[run_of] - np.arange(len(codes))  # characters until the run ends
+    sizes = np.arange(1, LONGEST_GRAM + 1)[:, np.newaxis]
+    wanted = np.where(padded, sizes >= SHORTEST_PADDED, sizes <= LONGEST_HAN)
+    shorter, at = np.nonzero((left >= sizes) & wanted)
+    size = shorter + 1
+    grams = (sums[at + size] - sums[at]) * unshift[at] + size.astype(np.uint64)
+    return row_of[at], _seen(_mixed(grams), GRAMS)

@@ -31,9 +31,15 @@ BODY_SHARE: Final = 0.4
 SOFTNESS: Final = 8.0
 ABOUT: Final = 0.25
 
-WORK: Final = 150_000
-"""Postings that are read for one question; beyond, the commonest features only score the best rows."""
-FINALISTS: Final = 100
+MOST_RANKED: Final = 600
+MOST_POSTINGS: Final = 250_000
+"""Up to so many entries, and postings of a question's features, everything is compared; beyond, finalists."""
+
+WORK: Final = 10_000
+"""Postings, of the rarest features, that choose finalists."""
+WORDS_FIRST: Final = 3.0
+FINALISTS: Final = 40
+MOST_ROWS: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +115,10 @@ class Vocabulary:
         self.unseen_idf = float(_idf(np.ones(1, dtype=np.float32), entries)[0])
         self.bounds = view_bounds(hashes)
 
+    def views(self, places: Ints) -> Ints:
+        """The view of the feature at each place."""
+        return np.searchsorted(self.bounds[1:-1], places, side="right")
+
     def places(self, hashes: Hashes) -> tuple[Ints, Bools]:
         """Where each hash stands, and whether it does."""
         at = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
@@ -144,17 +154,20 @@ class Index:
         self._sizes = np.bincount(self._entry_of, minlength=len(self.ids)).astype(np.int64)
         self._starts = np.cumsum(self._sizes) - self._sizes
         self._present = np.flatnonzero(self._sizes)
+        self._rarely = 1.0 / np.sqrt(np.maximum(self._sizes, 1))
         found = features_of([row.analysis for row in self.rows])
         hashes, features = np.unique(found.hashes, return_inverse=True)
         pairs, times = np.unique(found.rows * len(hashes) + features, return_counts=True)
         row_of, columns = np.divmod(pairs, max(len(hashes), 1))
         self._columns = columns.astype(np.int32)
-        self._row_starts = np.searchsorted(row_of, np.arange(len(self.rows) + 1))
         self.vocabulary = Vocabulary(hashes, _spread(self._entry_of[row_of], self._columns, len(hashes)), len(self.ids))
         if learned:
             self._take_over(*learned)
+        # where a row's features of each view begin, and the end: a row's columns are sorted, so its views are
+        firsts = np.arange(len(self.rows)) * len(hashes) + self.vocabulary.bounds[:, np.newaxis]
+        self._view_starts = np.searchsorted(pairs, firsts)
         self._invert(row_of, times)
-        self._scale = self._scales(row_of)
+        self._scale = self._scales()
         self._cover = _Cover(self.rows, extras, len(self.ids))
         self._subjects = _subjects(self.rows, self._sizes, extras)
         self._spelling = Spelling(count_words(run for row in self.rows for run in row.analysis.runs))
@@ -164,28 +177,30 @@ class Index:
         self.vocabulary.weights[at[known]] = weights[known]
 
     def _invert(self, row_of: Ints, times: Ints) -> None:
+        """Which rows have a feature, and how much BM25 a row gains by each of its words."""
         order = np.argsort(self._columns, kind="stable")
         self._postings = row_of[order].astype(np.int32)
         self._posting_starts = np.searchsorted(self._columns[order], np.arange(len(self.vocabulary.hashes) + 1))
-        words = order[: self._posting_starts[self.vocabulary.bounds[PAIRS]]]
-        in_row = np.bincount(row_of[words], weights=times[words], minlength=len(self.rows))
-        longer = in_row / (in_row.mean() or 1.0) if len(in_row) else in_row
-        tf = times[words]
-        length = (K1 * (1.0 - B + B * longer)).astype(np.float32)[row_of[words]]
-        self._bm25 = (self.vocabulary.idf[self._columns[words]] * tf / (tf + length)).astype(np.float32)
+        words = np.flatnonzero(self._columns < self.vocabulary.bounds[PAIRS])
+        in_row = _sums(row_of[words], times[words].astype(np.float64), len(self.rows))
+        longer = in_row / max(float(in_row.sum()) / max(1, len(in_row)), 1.0)
+        slower = K1 * (1.0 - B + B * longer)[row_of[words]]
+        gains = (self.vocabulary.idf[self._columns[words]] * times[words] / (times[words] + slower)).astype(np.float32)
+        self._bm25_by_row = gains
+        self._word_starts = np.searchsorted(words, self._view_starts[0])
+        self._bm25_by_feature = gains[np.argsort(self._columns[words], kind="stable")]
 
-    def _scales(self, row_of: Ints) -> Floats:
-        """What a row's sum of squared weights is to be multiplied with, for each view."""
-        views = np.searchsorted(self.vocabulary.bounds[1:-1], self._columns, side="right")
-        squares = self.vocabulary.weights[self._columns] ** 2
-        cells = views * len(self.rows) + row_of
-        return _unit(_sums(cells, squares, VIEWS * len(self.rows)).reshape(VIEWS, len(self.rows)))
+    def _scales(self) -> Floats:
+        """What a row's sum of products is to be multiplied with, for each view."""
+        squares = np.append(0.0, np.cumsum(self.vocabulary.weights[self._columns] ** 2, dtype=np.float64))
+        return _unit(np.diff(squares[self._view_starts], axis=0))
 
     def query(self, analysis: Analysis) -> Query:
         """A question in terms of this vocabulary, its spelling mended."""
         spelt = self._mended(analysis)
         vocabulary = self.vocabulary
-        hashes = np.unique(features_of([spelt]).hashes)
+        found = features_of([spelt]).hashes
+        hashes = np.unique(found)
         at, known = vocabulary.places(hashes)
         weights = np.where(known, vocabulary.weights[at], np.float32(vocabulary.unseen_weight))
         bounds = view_bounds(hashes)
@@ -200,7 +215,7 @@ class Index:
             in_words=int(known[words].sum()),
             words=hashes[words],
             idf=float(idf.sum()) or 1.0,
-            unknown=self._cover.unknown(spelt),
+            unknown=self._cover.unknown(spelt, found),
             aside=self._aside(spelt),
             mended=sum(a != b for a, b in zip(spelt.runs, analysis.runs, strict=True)) / max(1, len(spelt.runs)),
         )
@@ -216,61 +231,60 @@ class Index:
         return replace(analysis, tokens=tokens, runs=tuple(mended.get(run, run) for run in analysis.runs))
 
     def measure(self, query: Query) -> Evidence:
-        """Compare a question with the entries, or with the most promising of very many."""
-        starts, lengths = self._posting_ranges(query.places)
-        if int(lengths.sum()) <= WORK:
-            cosines, bm25 = self._scores(query, np.arange(len(query.places)), starts, lengths)
+        """Compare a question with all entries, or in a large base with the most promising."""
+        starts = self._posting_starts[query.places]
+        lengths = self._posting_starts[query.places + 1] - starts
+        if len(self._present) <= MOST_RANKED and int(lengths.sum()) <= MOST_POSTINGS:
+            cosines, bm25 = self._scores(query, starts, lengths)
             return self._evidence(query, self._present, cosines, bm25)
         entries = self._finalists(query, starts, lengths)
-        cosines, bm25 = self._exact(query, ranges(self._starts[entries], self._sizes[entries]))
+        cosines, bm25 = self._scores_of(query, ranges(self._starts[entries], self._sizes[entries]))
         return self._evidence(query, entries, cosines, bm25)
 
-    def _posting_ranges(self, places: Ints) -> tuple[Ints, Ints]:
-        starts = self._posting_starts[places]
-        return starts, self._posting_starts[places + 1] - starts
-
-    def _scores(self, query: Query, chosen: Ints, starts: Ints, lengths: Ints) -> tuple[Floats, Floats]:
-        """Cosine by view and BM25 of every row, by the chosen features of the question alone."""
-        at = ranges(starts[chosen], lengths[chosen])
+    def _scores(self, query: Query, starts: Ints, lengths: Ints) -> tuple[Floats, Floats]:
+        """Cosine by view and BM25 of every row."""
+        at = ranges(starts, lengths)
         rows = self._postings[at]
-        products = query.weights[chosen] * self.vocabulary.weights[query.places[chosen]]
-        views = np.searchsorted(self.vocabulary.bounds[1:-1], query.places[chosen], side="right")
+        products = query.weights * self.vocabulary.weights[query.places]
         size = len(self.rows)
-        cells = rows + np.repeat(views * size, lengths[chosen])
-        sums = _sums(cells, np.repeat(products, lengths[chosen]), VIEWS * size)
-        in_words = int(lengths[chosen][chosen < query.in_words].sum())
-        bm25 = _sums(rows[:in_words], self._bm25[at[:in_words]], size)
+        cells = rows + np.repeat(self.vocabulary.views(query.places) * size, lengths)
+        sums = _sums(cells, np.repeat(products, lengths), VIEWS * size)
+        in_words = int(lengths[: query.in_words].sum())
+        bm25 = _sums(rows[:in_words], self._bm25_by_feature[at[:in_words]], size)
         return sums.reshape(VIEWS, size) * self._scale, bm25
 
     def _finalists(self, query: Query, starts: Ints, lengths: Ints) -> Ints:
-        """The entries that the rarest features point to."""
+        """The entries that the question's rarest features point to, words before parts of words."""
         rarest = np.argsort(lengths, kind="stable")
         chosen = np.sort(rarest[np.cumsum(lengths[rarest]) <= WORK])
-        cosines, bm25 = self._scores(query, chosen, starts, lengths)
-        scores = np.maximum.reduceat(cosines.sum(axis=0) + bm25 / query.idf, self._starts[self._present])
-        best = np.argpartition(-scores, min(FINALISTS, len(scores)) - 1)[:FINALISTS]
-        return self._present[np.sort(best)]
+        users = self._entry_of[self._postings[ranges(starts[chosen], lengths[chosen])]]
+        products = query.weights[chosen] * self.vocabulary.weights[query.places[chosen]]
+        products[chosen < query.in_words] *= WORDS_FIRST
+        pointed = _sums(users, np.repeat(products, lengths[chosen]), len(self.ids))
+        scores = (pointed * self._rarely)[self._present]
+        count = min(FINALISTS, len(scores))
+        best = np.argpartition(-scores, count - 1)[:count]
+        best = best[np.lexsort((best, -scores[best]))]
+        few_rows = np.cumsum(self._sizes[self._present[best]]) <= MOST_ROWS
+        few_rows[0] = True
+        return np.sort(self._present[best[few_rows]])
 
-    def _exact(self, query: Query, rows: Ints) -> tuple[Floats, Floats]:
-        """As `_scores`, by all features, of some rows."""
-        lengths = self._row_starts[rows + 1] - self._row_starts[rows]
-        at = ranges(self._row_starts[rows], lengths)
+    def _scores_of(self, query: Query, rows: Ints) -> tuple[Floats, Floats]:
+        """As `_scores`, of some rows."""
         wanted = np.zeros(len(self.vocabulary.hashes), dtype=np.float32)
         wanted[query.places] = query.weights * self.vocabulary.weights[query.places]
-        columns = self._columns[at]
-        views = np.searchsorted(self.vocabulary.bounds[1:-1], columns, side="right")
-        numbers = np.repeat(np.arange(len(rows)), lengths)
-        cells = numbers + views * len(rows)
-        sums = _sums(cells, wanted[columns], VIEWS * len(rows)).reshape(VIEWS, len(rows))
-        return sums * self._scale[:, rows], self._bm25_of(query, rows)
+        bounds = self._view_starts[:, rows]
+        lengths = bounds[-1] - bounds[0]
+        products = wanted[self._columns[ranges(bounds[0], lengths)]]
+        upto = np.append(0.0, np.cumsum(products, dtype=np.float64))
+        inside = bounds - bounds[0] + (np.cumsum(lengths) - lengths)
+        cosines = np.diff(upto[inside], axis=0) * self._scale[:, rows]
+        return cosines, self._bm25_of(wanted, rows, bounds[0], bounds[PAIRS] - bounds[0])
 
-    def _bm25_of(self, query: Query, rows: Ints) -> Floats:
-        starts, lengths = self._posting_ranges(query.places[: query.in_words])
-        at = ranges(starts, lengths)
-        place = np.full(len(self.rows), -1, dtype=np.int32)
-        place[rows] = np.arange(len(rows))
-        found = place[self._postings[at]]
-        return _sums(found[found >= 0], self._bm25[at[found >= 0]], len(rows))
+    def _bm25_of(self, wanted: Floats, rows: Ints, starts: Ints, lengths: Ints) -> Floats:
+        used = wanted[self._columns[ranges(starts, lengths)]] > 0.0
+        gains = self._bm25_by_row[ranges(self._word_starts[rows], lengths)] * used
+        return _sums(np.repeat(np.arange(len(rows)), lengths), gains, len(rows))
 
     def _evidence(self, query: Query, entries: Ints, cosines: Floats, bm25: Floats) -> Evidence:
         sizes = self._sizes[entries]
@@ -286,27 +300,22 @@ class Index:
             mean=soft,
             word=np.maximum.reduceat(cosines[0], starts),
             bm25=np.maximum.reduceat(bm25, starts) / query.idf,
-            cover=self._cover.of(query.words)[entries],
+            cover=self._cover.of(query.words, entries),
             rows=sizes.astype(np.float64),
             nearest=self._starts[entries] + first - starts,
         )
-
-    def words_of(self, entry: int) -> set[str]:
-        """The words that the entry's questions are asked in."""
-        start = int(self._starts[entry])
-        return {token for row in self.rows[start : start + int(self._sizes[entry])] for token in row.analysis.tokens}
 
     def matrix(self, rows: Ints) -> Any:
         """The rows as a sparse matrix of unit vectors over the vocabulary."""
         from scipy.sparse import csr_matrix
 
-        lengths = self._row_starts[rows + 1] - self._row_starts[rows]
-        at = ranges(self._row_starts[rows], lengths)
-        columns = self._columns[at]
-        views = np.searchsorted(self.vocabulary.bounds[1:-1], columns, side="right")
-        values = self.vocabulary.weights[columns] * self._scale[views, np.repeat(rows, lengths)]
-        starts = np.append(0, np.cumsum(lengths))
-        return csr_matrix((values.astype(np.float32), columns, starts), shape=(len(rows), len(self.vocabulary.hashes)))
+        starts = self._view_starts[0, rows]
+        lengths = self._view_starts[-1, rows] - starts
+        columns = self._columns[ranges(starts, lengths)]
+        scale = self._scale[self.vocabulary.views(columns), np.repeat(rows, lengths)]
+        values = (self.vocabulary.weights[columns] * scale).astype(np.float32)
+        shape = (len(rows), len(self.vocabulary.hashes))
+        return csr_matrix((values, columns, np.append(0, np.cumsum(lengths))), shape=shape)
 
 
 class _Cover:
@@ -318,34 +327,31 @@ class _Cover:
         self._hashes, words = np.unique(found.hashes, return_inverse=True)
         entry_of = np.array([one.entry for one in told], dtype=np.int64)[found.rows]
         share_of = np.array([one.share for one in told], dtype=np.float32)[found.rows]
-        pairs, first = np.unique(words * entries + entry_of, return_inverse=True)
+        pairs, first = np.unique(entry_of * len(self._hashes) + words, return_inverse=True)
         self._shares = np.zeros(len(pairs), dtype=np.float32)
         np.maximum.at(self._shares, first, share_of)
-        word_of, self._entries = np.divmod(pairs, max(entries, 1))
-        self._starts = np.searchsorted(word_of, np.arange(len(self._hashes) + 1))
-        self._count = entries
-        self._idf = np.log1p(entries / np.maximum(1, np.diff(self._starts)))
+        using, self._words = np.divmod(pairs, max(len(self._hashes), 1))
+        self._starts = np.searchsorted(using, np.arange(entries + 1))
+        self._idf = np.log1p(entries / np.maximum(1, np.bincount(self._words, minlength=len(self._hashes))))
         self._unseen = float(np.log1p(entries))
 
-    def of(self, words: Hashes) -> Floats:
-        """For each entry the share of the words' weight that it covers."""
+    def of(self, words: Hashes, entries: Ints) -> Floats:
+        """For each of the entries the share of the words' weight that it covers."""
         at, known = self._places(words)
-        if not known.any():
-            return np.zeros(self._count)
-        starts = self._starts[at[known]]
-        lengths = self._starts[at[known] + 1] - starts
-        users = ranges(starts, lengths)
-        weights = np.repeat(self._idf[at[known]], lengths) * self._shares[users]
-        total = self._idf[at[known]].sum() + self._unseen * (~known).sum()
-        covered: Floats = np.bincount(self._entries[users], weights=weights, minlength=self._count) / total
-        return covered
+        wanted = np.zeros(len(self._hashes))
+        wanted[at[known]] = self._idf[at[known]]
+        total = wanted[at[known]].sum() + self._unseen * (~known).sum()
+        lengths = self._starts[entries + 1] - self._starts[entries]
+        used = ranges(self._starts[entries], lengths)
+        weights = wanted[self._words[used]] * self._shares[used]
+        return _sums(np.repeat(np.arange(len(entries)), lengths), weights, len(entries)) / (total or 1.0)
 
-    def unknown(self, analysis: Analysis) -> float:
+    def unknown(self, analysis: Analysis, features: Hashes) -> float:
         """The share of a question's weight in words that no entry uses; a function word is none."""
         told = (*analysis.tokens, *analysis.concepts)
         if not told:
             return 1.0
-        at, known = self._places(words_of([analysis]).hashes)
+        at, known = self._places(features[: len(told)])  # its words and concepts come first
         weights = np.where(known, self._idf[at], self._unseen)
         strange = ~known & np.array([token not in FUNCTION_WORDS for token in told])
         return float(weights[strange].sum() / weights.sum())

@@ -122,12 +122,14 @@ class Matcher:
         found = []
         for at in order[confidence[order] >= LEAST].tolist():
             entry = int(evidence.entries[at])
-            used = self._index.words_of(entry)
+            nearest = self._index.rows[int(evidence.nearest[at])]
             near = float(evidence.near[at])
             why = Why(
-                phrasing=self._index.rows[int(evidence.nearest[at])].text,
+                phrasing=nearest.text,
                 exact=entry in exact,
-                matched=tuple(word for word, token in written.items() if meant.get(token, token) in used),
+                matched=tuple(
+                    word for word, token in written.items() if meant.get(token, token) in nearest.analysis.tokens
+                ),
                 mended=mended,
                 head=self._head_chance(ranked, at),
                 cosine=round(near, 4),

@@ -6,8 +6,8 @@ from typing import Final, Literal
 
 Kind = Literal["answer", "suggest", "decline"]
 
-ANSWER_AT: Final = 0.75
-SUGGEST_AT: Final = 0.42
+ANSWER_AT: Final = 0.72
+SUGGEST_AT: Final = 0.45
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Bands:
 class Why:
     """The evidence for one candidate: the nearest stored text and the measures, each 0 to 1.
 
-    `matched` are the words of the question, as asked, that the entry uses, `mended` the misspelt ones
+    `matched` are the words of the question, as asked, that the nearest text has too, `mended` the misspelt ones
     with what they were taken for. `head` is the learned head's probability, None without a head or
     where it does not know the entry. `aside` is the share of the field's subjects in the question that
     no entry is about. `margin` is the lead over the best other entry and may be
