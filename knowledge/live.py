@@ -5,6 +5,7 @@ from is one `View`, swapped whole.
 """
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -22,6 +23,7 @@ from knowledge.changes import Content
 from knowledge.engine import Bands, Engine
 from knowledge.heads import Heads, content_key, fitted
 from knowledge.library import Entry, Glossary, Library, in_order, load_glossary_beside, parse, stored
+from knowledge.reading import LibraryError
 from knowledge.revisions import contents, published_ids, state
 
 if TYPE_CHECKING:  # numpy is loaded when there is a head, not when the machine is built
@@ -31,6 +33,9 @@ log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 0.2
 """How often a replica looks for publications by others; what it publishes itself it sees at once."""
+
+REST_SECONDS = 5.0
+"""So that a database that is away does not fill the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,7 @@ class Live:
         self._parsed: dict[int, tuple[Entry, ...]] = {}
         self._head: Head | None = None
         self._fitting: asyncio.Task[None] | None = None
+        self._resting_until = 0.0
 
     @property
     def is_ready(self) -> bool:
@@ -111,10 +117,16 @@ class Live:
             await self._follow()
 
     async def tick(self) -> None:
-        """Look, and see that the engine gets a head fitted for what it answers from."""
-        async with self._looking:
-            await self._follow()
-            await self._see_to_head()
+        """Look, and see that the engine gets a head for what it answers from. Rests for a while after a failure."""
+        if time.monotonic() < self._resting_until:
+            return
+        try:
+            async with self._looking:
+                await self._follow()
+                await self._see_to_head()
+        except Exception:
+            self._resting_until = time.monotonic() + REST_SECONDS
+            raise
 
     async def use(self, view: View) -> None:
         """Answer from this view, whose engine is taken to be whole, until the database says otherwise."""
@@ -215,4 +227,9 @@ class Live:
 
 
 def _entries(content: Content, glossary: Glossary) -> tuple[Entry, ...]:
-    return tuple(parse(stored(version), glossary) for version in content)
+    """What cannot be read is left out: one damaged row must not take the answers from everybody."""
+    try:
+        return tuple(parse(stored(version), glossary) for version in content)
+    except LibraryError as fault:
+        log.error("entry of the database cannot be read", reason=str(fault))  # noqa: TRY400  the reason says it all
+        return ()

@@ -26,10 +26,14 @@ def fit(texts: Any, entry_of: Ints, entries: int) -> Floats:
     Limited-memory BFGS. Every vector `v` is kept with its image under the texts' cosines, `v[1]`,
     so that inner products are those of the weights themselves.
     """
-    across = texts.T.tocsr()
+    uses = np.bincount(texts.indices, minlength=texts.shape[1])
+    shared = texts[:, uses > 1]
+    across = shared.T.tocsr()
+    # what only one text has makes it like itself alone; half of all features need no column then
+    own = np.asarray(texts[:, uses == 1].power(2).sum(axis=1), dtype=np.float32).reshape(-1, 1)
 
     def with_image(vector: Floats) -> Floats:
-        return np.stack([vector, texts @ (across @ vector) + BIAS * vector.sum(axis=0)])
+        return np.stack([vector, shared @ (across @ vector) + own * vector + BIAS * vector.sum(axis=0)])
 
     at = np.zeros((2, len(entry_of), entries), dtype=np.float32)
     loss, slope = _loss(at, entry_of)

@@ -17,7 +17,7 @@ from knowledge import heads
 from knowledge.engine import Document, Head, fit_head
 from knowledge.heads import FittingError, fit_beside, void_leases
 from knowledge.live import LOOK_SECONDS
-from knowledge.models import KnowledgeModel
+from knowledge.models import EntryRevision, KnowledgeModel
 from scheduler.ticks import Tick, Ticks
 from tests.conftest import MovableClock
 from tests.knowledge.house import Replica, asking, fit_here, forget_knowledge, replica, ship
@@ -107,6 +107,38 @@ async def test_what_did_not_change_is_not_read_again(db: Database, clock: Movabl
         day = one.live.today()
         assert after.library.get("cipo-02", day) is before.library.get("cipo-02", day)
         assert after.library.get("cipo-01", day) is not before.library.get("cipo-01", day)
+
+
+@pytest.mark.usefixtures("knowledge")
+async def test_an_entry_that_cannot_be_read_is_left_out_and_the_others_answer(
+    db: Database, clock: MovableClock
+) -> None:
+    async with db.write() as tx:
+        damaged = EntryRevision.entry_id == "cipo-01"
+        await tx.execute(update(EntryRevision).where(damaged).values(content=[{"id": "cipo-01", "category": "cipo"}]))
+    async with replica(db, clock) as one:
+        assert await one.answers("Who needs one?") == "cipo-02"
+        assert [entry.id for entry in (await one.live.view()).library.entries] == ["cipo-02"]
+
+
+@pytest.mark.usefixtures("knowledge")
+async def test_a_database_that_is_away_is_not_asked_all_the_time(
+    db: Database, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with replica(db, clock) as one:
+        asked = 0
+
+        async def away() -> None:
+            nonlocal asked
+            asked += 1
+            raise ConnectionError
+
+        monkeypatch.setattr(one.live, "_follow", away)
+        with pytest.raises(ConnectionError):
+            await one.live.tick()
+        for _ in range(3):
+            await one.live.tick()
+        assert asked == 1
 
 
 async def test_the_law_of_the_new_year_answers_from_its_first_day(
