@@ -36,9 +36,11 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def served(tmp_path_factory: pytest.TempPathFactory, nursery: Nursery) -> AsyncIterator[Server]:
+async def served(
+    tmp_path_factory: pytest.TempPathFactory, nursery: Nursery, sqlite_template: Path
+) -> AsyncIterator[Server]:
     """The server most tests share, with the sample data, on a Monday at 10:00 in Hong Kong."""
-    server = await fresh_server(tmp_path_factory.mktemp("e2e"), nursery)
+    server = await fresh_server(tmp_path_factory.mktemp("e2e"), nursery, sqlite_template)
     yield server
     await server.killed_at_last()
     assert server.errors() == []
@@ -50,7 +52,9 @@ def server(browser: Browser, served: Server) -> Server:
     return served
 
 
-async def fresh_server(folder: Path, nursery: Nursery) -> Server:
+async def fresh_server(folder: Path, nursery: Nursery, template: Path) -> Server:
+    """On a copy of the template, whose head is fitted already."""
+    shutil.copy(template, folder / "cipo.db")
     server = Server(folder, nursery)
     server.set_clock()
     await server.start("--fresh")

@@ -1,6 +1,7 @@
 """kill -9 of the server while somebody is on the page, and other bad lines."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -16,9 +17,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def mortal(browser: Browser, tmp_path_factory: pytest.TempPathFactory, nursery: Nursery) -> AsyncIterator[Server]:
+async def mortal(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory, nursery: Nursery, sqlite_template: Path
+) -> AsyncIterator[Server]:
     """A server that may be killed without troubling the other tests."""
-    server = await fresh_server(tmp_path_factory.mktemp("mortal"), nursery)
+    server = await fresh_server(tmp_path_factory.mktemp("mortal"), nursery, sqlite_template)
     yield server
     await server.killed_at_last()
     assert server.errors() == []

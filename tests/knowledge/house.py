@@ -16,7 +16,7 @@ from knowledge.curation import Curation, Drafted, Published
 from knowledge.engine import Case, Decision, Document, fit_head
 from knowledge.heads import Fitter, Heads
 from knowledge.live import Live
-from knowledge.models import EntryRevision, KnowledgeState
+from knowledge.models import EntryRevision, KnowledgeModel, KnowledgeState
 from knowledge.shipped import Merged, merge_shipped
 from tests.knowledge.conftest import ENTRY
 
@@ -91,6 +91,7 @@ async def forget_knowledge(db: Database) -> None:
     """As right after the first migration."""
     async with db.write() as tx:
         await tx.execute(delete(EntryRevision))
+        await tx.execute(delete(KnowledgeModel))
         await tx.execute(update(KnowledgeState).values(version=0, shipped=""))
 
 
