@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # numpy is loaded when an engine is made, not with the comman
 VERSION: Final = "e3"
 MOST_SUGGESTED: Final = 3
 THIRD_AT: Final = 0.05
+FOLLOWING_SHARE: Final = 0.4
 
 Synonyms = Iterable[Sequence[str]]
 
@@ -95,12 +96,13 @@ class Engine:
         following = self._matcher.following(text, context, locale, k) if context else []
         if not following or (alone and alone[0].why.exact):
             return alone
-        # a stable sort, so that of two readings of one entry the more confident comes first
-        merged = sorted((*following, *alone), key=lambda candidate: -candidate.confidence)
-        return list({candidate.entry_id: candidate for candidate in reversed(merged)}.values())[::-1]
+        merged: dict[str, Candidate] = {}
+        for candidate in sorted((*following, *alone), key=lambda candidate: -candidate.confidence):
+            merged.setdefault(candidate.entry_id, candidate)
+        return list(merged.values())
 
     def _choose(self, ranked: Sequence[Candidate]) -> tuple[Kind, tuple[Candidate, ...]]:
-        if not ranked or ranked[0].confidence < self.bands.suggest_at:
+        if not ranked or ranked[0].confidence < self._offering_at(ranked):
             return "decline", ()
         if self._is_clear(ranked):
             return "answer", (ranked[0],)
@@ -110,9 +112,13 @@ class Engine:
     def _offered(self, ranked: Sequence[Candidate]) -> tuple[Candidate, ...]:
         """Two or three, the third only if it has a chance; none if the first is too weak."""
         listed = [c for c in ranked if c.entry_id not in self._unlisted][:MOST_SUGGESTED]
-        if not listed or listed[0].confidence < self.bands.suggest_at:
+        if not listed or listed[0].confidence < self._offering_at(listed):
             return ()
         return tuple(listed[:2]) + tuple(c for c in listed[2:] if c.confidence >= THIRD_AT)
+
+    def _offering_at(self, ranked: Sequence[Candidate]) -> float:
+        """A question that goes on from an answer is about the field, so that asking back costs less."""
+        return self.bands.suggest_at * (FOLLOWING_SHARE if ranked[0].why.context else 1.0)
 
     def _is_clear(self, ranked: Sequence[Candidate]) -> bool:
         """One entry stands out. Small talk cannot be offered, so it needs to be less certain."""

@@ -7,7 +7,7 @@ from typing import Final, Literal
 Kind = Literal["answer", "suggest", "decline"]
 
 ANSWER_AT: Final = 0.72
-SUGGEST_AT: Final = 0.45
+SUGGEST_AT: Final = 0.46
 
 
 @dataclass(frozen=True, slots=True)
