@@ -16,6 +16,7 @@ MOST_SUGGESTED: Final = 3
 THIRD_AT: Final = 0.05
 GUESS_COSTS: Final = 0.4
 """How far from the band of an answer to certainty a reading of a follow-up has to come to be answered."""
+FOLLOWING_SHARE: Final = 0.4
 
 Synonyms = Iterable[Sequence[str]]
 
@@ -85,24 +86,28 @@ class Engine:
     def decide(self, text: str, locale: str | None = None, context: str | None = None) -> Decision:
         """Answer, suggest or decline. `context` is the entry that was answered just before."""
         answer_in = detect_locale(text, locale)
-        alone, following = self._readings(text, answer_in, context)
-        ranked = _merged(alone, following)
-        kind, chosen = self._choose(ranked, guessed=bool(ranked) and ranked[0] not in alone)
+        ranked = self._ranked(text, answer_in, context)
+        kind, chosen = self._choose(ranked)
         return Decision(kind, chosen, answer_in, self.model, _features(ranked))
 
-    def _readings(self, text: str, locale: str, context: str | None) -> tuple[list[Candidate], list[Candidate]]:
-        """The best entries for the text by itself, and for what it means after the context."""
+    def _ranked(self, text: str, locale: str, context: str | None) -> list[Candidate]:
+        """The best entries for the text by itself or for what it means after the context, likeliest first."""
         if self._matcher is None:
-            return [], []
+            return []
         k = MOST_SUGGESTED + len(self._unlisted)
         alone = self._matcher.best(text, k)
         following = self._matcher.following(text, context, locale, k) if context else []
-        return alone, [] if alone and alone[0].why.exact else following
+        if not following or (alone and alone[0].why.exact):
+            return alone
+        merged: dict[str, Candidate] = {}
+        for candidate in sorted((*following, *alone), key=lambda candidate: -candidate.confidence):
+            merged.setdefault(candidate.entry_id, candidate)
+        return list(merged.values())
 
-    def _choose(self, ranked: Sequence[Candidate], guessed: bool) -> tuple[Kind, tuple[Candidate, ...]]:
-        if not ranked or ranked[0].confidence < self.bands.suggest_at:
+    def _choose(self, ranked: Sequence[Candidate]) -> tuple[Kind, tuple[Candidate, ...]]:
+        if not ranked or ranked[0].confidence < self._offering_at(ranked):
             return "decline", ()
-        if self._is_clear(ranked, guessed):
+        if self._is_clear(ranked):
             return "answer", (ranked[0],)
         offered = self._offered(ranked)
         return ("suggest", offered) if len(offered) > 1 else ("decline", ())
@@ -110,11 +115,15 @@ class Engine:
     def _offered(self, ranked: Sequence[Candidate]) -> tuple[Candidate, ...]:
         """Two or three, the third only if it has a chance; none if the first is too weak."""
         listed = [c for c in ranked if c.entry_id not in self._unlisted][:MOST_SUGGESTED]
-        if not listed or listed[0].confidence < self.bands.suggest_at:
+        if not listed or listed[0].confidence < self._offering_at(listed):
             return ()
         return tuple(listed[:2]) + tuple(c for c in listed[2:] if c.confidence >= THIRD_AT)
 
-    def _is_clear(self, ranked: Sequence[Candidate], guessed: bool) -> bool:
+    def _offering_at(self, ranked: Sequence[Candidate]) -> float:
+        """A question that goes on from an answer is about the field, so that asking back costs less."""
+        return self.bands.suggest_at * (FOLLOWING_SHARE if ranked[0].why.context else 1.0)
+
+    def _is_clear(self, ranked: Sequence[Candidate]) -> bool:
         """One entry stands out.
 
         Small talk cannot be offered, so it needs to be less certain; what is read into a follow-up is a guess at what
@@ -124,17 +133,9 @@ class Engine:
         enough = self.bands.answer_at
         if first.entry_id in self._unlisted:
             enough = (enough + self.bands.suggest_at) / 2
-        elif guessed:
+        elif first.why.context:
             enough += GUESS_COSTS * (1.0 - enough)
         return first.confidence >= enough and not (first.why.exact and second and second.why.exact)
-
-
-def _merged(alone: Sequence[Candidate], following: Sequence[Candidate]) -> list[Candidate]:
-    """Of two readings of one entry the more confident, likeliest first."""
-    best: dict[str, Candidate] = {}
-    for candidate in sorted((*following, *alone), key=lambda candidate: -candidate.confidence):
-        best.setdefault(candidate.entry_id, candidate)
-    return list(best.values())
 
 
 def _features(ranked: Sequence[Candidate]) -> Mapping[str, float]:

@@ -8,18 +8,17 @@ import hashlib
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from knowledge.engine import linear
-from knowledge.engine.analysis import Analysis
+from knowledge.engine.analysis import FUNCTION_WORDS, Analysis
 from knowledge.engine.calibration import (
     ONE_TEXT_RANKING,
-    SIGNS,
     Ranking,
     Trust,
     fit_ranking,
@@ -45,12 +44,16 @@ FEWEST_TEXTS: Final = 3.0
 FOLDS: Final = 4
 MOST_KNOWN: Final = 1_600
 MOST_STRANGE: Final = 1_200
-STRANGE_SHARE: Final = 0.25
-"""How many of all questions are taken to be about something else."""
+MOST_ESTRANGED: Final = 400
+Kind = Literal["known", "strange", "estranged"]
+SHARES: Final[dict[Kind, float]] = {"known": 0.75, "strange": 0.25, "estranged": 0.1}
+"""How many of all questions are taken to be about an entry, about what is close to some, and far off."""
 
 TESTED_SHARE: Final = 5
 MOST_OF_ENTRY: Final = 20
 FEWEST_CASES: Final = 60
+NO_ENTRY: Final = -1
+UNKNOWN: Final = "\ue000"
 SHORTLIST: Final = 15
 
 START: Final = np.array([1.0, 0.0, 0.0, 0.0, 3.0, 2.0, 0.0])
@@ -175,14 +178,14 @@ def text_hashes(index: Index) -> Hashes:
 class _Case:
     """A withheld text: what an engine without it saw, and the line of its entry, if there was one.
 
-    `strange`: the entry had been withheld too.
+    `kind` says whether its entry stayed, had been withheld too, or the text had been estranged.
     """
 
     query: Query
     evidence: Evidence
     logits: Floats | None
     right: int | None
-    strange: bool
+    kind: Kind
 
 
 def fit_head(documents: Sequence[Document], synonyms: Iterable[Sequence[str]] = (), bands: Bands | None = None) -> Head:
@@ -230,7 +233,7 @@ def _fit_mixture(index: Index) -> Floats:
 
 
 def _cases(index: Index, extras: Sequence[Extra], worthwhile: bool) -> Iterator[_Case]:
-    """Ask for withheld texts: of entries that are left (known), and of entries withheld whole (strange)."""
+    """Ask for withheld texts: of entries that are left, of entries withheld whole, and estranged ones."""
     for kept, known, strange in _folds(np.array([row.entry for row in index.rows])):
         rows = [row for row, keep in zip(index.rows, kept, strict=True) if keep]
         left = {row.entry for row in rows}
@@ -243,15 +246,27 @@ def _cases(index: Index, extras: Sequence[Extra], worthwhile: bool) -> Iterator[
             head = _linear(part, np.arange(len(rows)), _fit_mixture(part), ids, np.zeros(0))
         for number in (*known, *strange):
             row = index.rows[number]
-            yield _case(part, head, row.analysis, row.entry, row.entry not in left)
+            yield _case(part, head, row.analysis, row.entry, "known" if row.entry in left else "strange")
+        chance = np.random.default_rng(len(rows))
+        for number in known[: MOST_ESTRANGED // FOLDS]:
+            yield _case(part, head, _estranged(index.rows[number].analysis, chance), NO_ENTRY, "estranged")
 
 
-def _case(index: Index, head: Linear | None, analysis: Analysis, entry: int, strange: bool) -> _Case:
+def _estranged(analysis: Analysis, chance: np.random.Generator) -> Analysis:
+    """As if about something far off: all but a third of the words that say something are ones nobody knows."""
+    content = sorted({token for token in analysis.tokens if token not in FUNCTION_WORDS})
+    kept = set(chance.permutation(content)[: max(1, len(content) // 3)].tolist())
+    odd = {token: UNKNOWN * len(token) + str(at) for at, token in enumerate(content) if token not in kept}
+    tokens = tuple(odd.get(token, token) for token in analysis.tokens)
+    return replace(analysis, tokens=tokens, runs=tokens, concepts=(), subjects=frozenset())
+
+
+def _case(index: Index, head: Linear | None, analysis: Analysis, entry: int, kind: Kind) -> _Case:
     query = index.query(analysis)
     evidence = index.measure(query)
     lines = np.flatnonzero(evidence.entries == entry)
     logits = head.logits(query, evidence) if head else None
-    return _Case(query, evidence, logits, int(lines[0]) if len(lines) else None, strange)
+    return _Case(query, evidence, logits, int(lines[0]) if len(lines) else None, kind)
 
 
 def _folds(entry_of: Ints) -> Iterator[tuple[Bools, Ints, Ints]]:
@@ -298,10 +313,10 @@ def _fit_imputing(cases: Sequence[_Case]) -> Floats:
 def _fit_trust(cases: Sequence[_Case], ranking: Ranking) -> Trust | None:
     ranked = [ranking.rank(case.evidence, case.logits) for case in cases]
     right = np.array([one.chances.argmax() == case.right for case, one in zip(cases, ranked, strict=True)])
-    strange = np.array([case.strange for case in cases])
-    if len(cases) < FEWEST_CASES or not right.any() or not strange.any() or strange.all():
+    kinds = np.array([case.kind for case in cases])
+    counts = {kind: int((kinds == kind).sum()) for kind in SHARES}
+    if len(cases) < FEWEST_CASES or not right.any() or not counts["known"] or not counts["strange"]:
         return None
     signs = np.array([signs_of(case.query, one) for case, one in zip(cases, ranked, strict=True)])
-    assert signs.shape[1] == len(SIGNS)
-    importance = np.where(strange, STRANGE_SHARE / strange.mean(), (1.0 - STRANGE_SHARE) / (~strange).mean())
+    importance = np.array([SHARES[case.kind] * len(cases) / counts[case.kind] for case in cases])
     return fit_trust(signs, right, importance)

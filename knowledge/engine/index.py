@@ -230,6 +230,10 @@ class Index:
         tokens = tuple(mended.get(token, token) for token in analysis.tokens)
         return replace(analysis, tokens=tokens, runs=tuple(mended.get(run, run) for run in analysis.runs))
 
+    def cover(self, analysis: Analysis, entries: Ints) -> Floats:
+        """For each of the entries the share of a question's words, by weight, that it uses."""
+        return self._cover.of(np.unique(words_of([analysis]).hashes), entries)
+
     def measure(self, query: Query) -> Evidence:
         """Compare a question with all entries, or in a large base with the most promising."""
         starts = self._posting_starts[query.places]

@@ -22,6 +22,7 @@ FEW_TEXTS: Final = 2.0
 SHORT_WORDS: Final = 3
 SHORT_HAN: Final = 7
 KIN: Final = 2.0
+ABOUT_IT: Final = 0.5
 _GOES_ON = re.compile(r"(?:and|what about|how about|or|but|then|also|so)\b|那|那么|呢|还有|如果|要是|换成|换做")
 
 
@@ -62,7 +63,7 @@ class Matcher:
 
         These are the context's kin and its category. They are ranked by the question alone and by the
         question together with what was asked before; their share of the chances counts as far as the
-        entry has the question's own words.
+        entry has the question's own words, and half where the context itself may rather be meant.
         """
         analysis = self._corpus.analyzer.analyse(text)
         before = self._corpus.question(context, locale)
@@ -71,13 +72,16 @@ class Matcher:
         query = self._index.query(analysis)
         alone, joined = self._ranked(query), self._ranked(self._index.query(_joined(before, analysis)))
         evidence = alone.evidence
-        likely = np.sqrt(alone.chances * _chances_of(evidence.entries, joined)) * self._openness(
-            evidence.entries, context
-        )
-        likely[evidence.cover <= 0.0] = 0.0
+        both = np.sqrt(alone.chances * _chances_of(evidence.entries, joined))
+        likely = both * self._openness(evidence.entries, context)
+        cover = self._index.cover(_content(analysis), evidence.entries)
+        likely[cover < ABOUT_IT] = 0.0
         if not likely.any():
             return []
-        confidence = np.minimum(likely / likely.sum() * evidence.cover, BEST)
+        is_context = evidence.entries == self._numbers[context]
+        rather = likely < likely[is_context].sum()
+        likely[is_context] = 0.0
+        confidence = np.minimum(likely / (likely.sum() or 1.0) * cover, BEST) * np.where(rather, 0.5, 1.0)
         return self._candidates(text, analysis, query, alone, confidence, set(), k, context)
 
     def _openness(self, entries: Ints, context: str) -> Floats:
@@ -86,8 +90,7 @@ class Matcher:
         category = context.rpartition("-")[0]
         near = {number for entry_id, number in self._numbers.items() if entry_id.rpartition("-")[0] == category}
         return np.array([
-            0.0 if self._corpus.ids[entry] == context else KIN if entry in kin else float(entry in near)
-            for entry in entries.tolist()
+            KIN if entry in kin else float(entry in near) for entry in entries.tolist()
         ])  # fmt: skip
 
     def _goes_on(self, text: str, analysis: Analysis) -> bool:
@@ -151,6 +154,12 @@ class Matcher:
 
 def _built_in_ranking(index: Index) -> Ranking:
     return LIGHT_RANKING if len(index.rows) >= FEW_TEXTS * len(index.ids) else ONE_TEXT_RANKING
+
+
+def _content(analysis: Analysis) -> Analysis:
+    """Without function words, as long as anything is left."""
+    tokens = tuple(token for token in analysis.tokens if token not in FUNCTION_WORDS)
+    return replace(analysis, tokens=tokens or analysis.tokens)
 
 
 def _joined(before: Analysis, after: Analysis) -> Analysis:

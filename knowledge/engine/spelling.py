@@ -1,10 +1,14 @@
-"""Mends a misspelt word into one that the knowledge base knows: one letter more, less, other or swapped."""
+"""Mends a misspelt word into one that the knowledge base knows: one letter more, less, other or swapped.
+
+A short word keeps its first letter, as many short words differ by that alone.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 SHORTEST: Final = 4
+SHORT: Final = 5
 LONGEST: Final = 24
 
 
@@ -21,6 +25,8 @@ class Spelling:
             return None
         close = {other for rest in (word, *_one_less(word)) for other in self._leftovers.get(rest, ())}
         likely = [other for other in close if _is_one_edit(word, other)]
+        if len(word) <= SHORT:
+            likely = [other for other in likely if other[0] == word[0]]
         return min(likely, key=lambda other: (other[0] != word[0], -self._known[other], other), default=None)
 
     @property

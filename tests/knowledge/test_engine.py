@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -53,7 +54,7 @@ def test_a_stored_phrasing_has_the_top_confidence(small: Engine) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "😀👍🏽", "?!…", "\x00\x07\u200b", "a" * 4096, "啊" * 4096, "what is it", "你是"],
+    ["", " ", "😀👍🏽", "?!…", "\x00\x07\u200b", "a" * 4096, "啊" * 4096, "what is it", "你是", "\ud800", "﷽" * 300],
 )
 def test_what_says_nothing_is_declined(small: Engine, text: str) -> None:
     decision = small.decide(text, "zh-Hant")
@@ -78,9 +79,36 @@ def test_small_talk_is_never_offered(small: Engine) -> None:
         assert decision.kind != "suggest" or "hello" not in {c.entry_id for c in decision.candidates}
 
 
-def test_what_was_answered_before_helps_a_short_follow_up(engine: Engine) -> None:
-    assert engine.decide("how much?").kind == "decline"
-    assert engine.decide("how much?", context="apt-01").candidates[0].entry_id == "apt-05"
+@pytest.mark.parametrize(
+    ("context", "text", "entry"),
+    [
+        ("apt-01", "how much?", "apt-05"),
+        ("apt-01", "多少钱", "apt-05"),
+        ("apt-01", "那要多少錢？", "apt-05"),
+        ("apt-01", "in Cantonese?", "apt-06"),
+        ("cipo-01", "do we need one?", "cipo-06"),
+    ],
+)
+def test_a_short_question_goes_on_from_what_was_answered_before(
+    engine: Engine, context: str, text: str, entry: str
+) -> None:
+    assert engine.decide(text).kind != "answer"
+    best = engine.decide(text, context=context).candidates[0]
+    assert (best.entry_id, best.why.context) == (entry, context)
+
+
+@pytest.mark.parametrize("text", ["who won the world cup?", "and the moon?", "那火星呢", "asdf?"])
+def test_what_does_not_go_on_from_the_answer_is_not_answered_from_it(engine: Engine, text: str) -> None:
+    assert engine.decide(text, context="apt-01").kind != "answer"
+
+
+@pytest.mark.parametrize("text", ["thanks", "What is a CIPO?", "谢谢"])
+def test_a_stored_phrasing_means_the_same_after_any_answer(engine: Engine, text: str) -> None:
+    alone, after = engine.decide(text), engine.decide(text, context="apt-01")
+    assert (after.kind, after.candidates) == ("answer", alone.candidates)
+
+
+def test_an_unknown_context_changes_nothing(engine: Engine) -> None:
     assert engine.decide("收费吗", context="no such entry") == engine.decide("收费吗")
 
 
@@ -95,10 +123,19 @@ def test_a_doubtful_reading_of_a_follow_up_is_asked_back_not_answered(engine: En
     for context in ("pat-01", "cop-03", "emp-01", "tm-01", "fin-01"):
         for text in ("how long?", "and in Hong Kong?", "那要多久？", "费用呢？"):
             decision = engine.decide(text, context=context)
-            if decision.kind == "answer" and decision.candidates[0] not in engine.search(text):
+            if decision.kind == "answer" and decision.candidates[0].why.context:
                 doubtful.append(decision.candidates[0].confidence)
     assert doubtful
     assert min(doubtful) >= sure.answer_at + 0.1
+
+
+@given(text=st.sampled_from(["how much?", "那呢？", "and then?", "in English?", "多久", "who?"]), data=st.data())
+def test_after_an_answer_too_only_the_confident_is_answered(engine: Engine, text: str, data: st.DataObject) -> None:
+    context = data.draw(st.sampled_from(["apt-01", "apt-05", "cipo-01", "evt-01", "bot-05"]))
+    decision = engine.decide(text, context=context)
+    assert decision == engine.decide(text, context=context)
+    if decision.kind == "answer":
+        assert decision.candidates[0].confidence >= engine.bands.answer_at
 
 
 def test_synonyms_join_what_is_asked_and_what_is_stored() -> None:
@@ -108,10 +145,30 @@ def test_synonyms_join_what_is_asked_and_what_is_stored() -> None:
     assert joined.search("预约")[0].entry_id == "move"
 
 
-def test_synonyms_do_not_pull_down_what_was_found_without_them() -> None:
-    text = "reschedule my appointment"
-    plain, joined = Engine.fit(DOCUMENTS), Engine.fit(DOCUMENTS, SYNONYMS)
-    assert joined.search(text)[0].confidence >= plain.search(text)[0].confidence - 0.1
+@pytest.mark.parametrize("make", [Engine.light, Engine.fit])
+def test_synonyms_do_not_pull_down_what_was_found_without_them(make: Callable[..., Engine]) -> None:
+    """Neither a group that the documents use, nor one they do not, costs a question its score."""
+    texts = ["reschedule my appointment", "cancel my appointment", "price of a session", "怎样取消预约", "CIPO 的职责"]
+    strange = [("reschedule", "put off", "改期"), ("price", "tariff", "价钱"), ("quokka", "wombat")]
+    plain = make(DOCUMENTS)
+    for synonyms in (SYNONYMS, [*SYNONYMS, *strange], strange):
+        joined = make(DOCUMENTS, synonyms)
+        for text in texts:
+            before, after = plain.search(text)[0], joined.search(text)[0]
+            assert after.entry_id == before.entry_id, text
+            assert after.confidence >= before.confidence - 0.1, text
+
+
+def test_a_misspelt_word_is_mended_and_told(small: Engine) -> None:
+    best = small.search("cancle my apointment")[0]
+    assert (best.entry_id, best.why.mended) == ("move", (("cancl", "cancel"), ("apointment", "appointment")))
+    assert "cancle" in best.why.matched
+
+
+def test_why_tells_the_words_that_matched_as_they_were_asked(small: Engine) -> None:
+    best = small.search("Rescheduling a MEETING")[0]
+    assert best.why.phrasing == "reschedule a meeting"
+    assert best.why.matched == ("rescheduling", "a", "meeting")
 
 
 def test_a_subject_that_no_entry_is_about_is_aside_though_one_mentions_it_in_passing() -> None:
@@ -200,6 +257,15 @@ def test_the_language_of_the_answer(text: str, given_locale: str | None, locale:
 def test_folding_makes_width_case_script_and_marks_equal() -> None:
     assert fold("ＣＩＰＯ\u0000專利\t說明") == "cipo 专利 说明"
     assert len(fold("x" * 5000)) == 1000
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["'; DROP TABLE entries; --", "<script>alert(1)</script>", "{{ 7 * 7 }}", "{% for x in y %}", "${jndi:ldap://x}"],
+)
+def test_code_is_text_like_any_other(engine: Engine, text: str) -> None:
+    assert engine.decide(text).kind != "answer"
+    assert engine.decide(f"what is a CIPO {text}").candidates == engine.decide(f"what is a CIPO {text}").candidates
 
 
 def test_long_texts_take_no_longer_than_a_blink(engine: Engine) -> None:
