@@ -67,10 +67,24 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def bare_sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "bare.db"
+    create_schema(f"sqlite:///{path}", with_knowledge=False)
+    return path
+
+
+@pytest.fixture(scope="session")
 def postgres_template(postgres: Postgres) -> str:
     _administer(postgres, "CREATE DATABASE template_cipo")
     create_schema(postgres.url("template_cipo"))
     return "template_cipo"
+
+
+@pytest.fixture(scope="session")
+def bare_postgres_template(postgres: Postgres) -> str:
+    _administer(postgres, "CREATE DATABASE template_bare")
+    create_schema(postgres.url("template_bare"), with_knowledge=False)
+    return "template_bare"
 
 
 @pytest.fixture(scope="session")
@@ -82,17 +96,21 @@ def nursery() -> Iterator[Nursery]:
 
 _databases = count()
 
+ASK_NOTHING = ("channels", "outbox", "scheduler")
+"""Folders whose tests ask no question: databases without the knowledge are copied in a fraction of the time."""
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of a fresh database with the whole schema."""
+    """The address of a fresh database with the whole schema and, where questions are asked, the knowledge."""
+    bare = "bare_" if request.path.parent.name in ASK_NOTHING else ""
     if request.param == "sqlite":
         path = tmp_path / "test.db"
-        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        shutil.copy(request.getfixturevalue(f"{bare}sqlite_template"), path)
         yield f"sqlite:///{path}"
         return
     server: Postgres = request.getfixturevalue("postgres")
-    template = request.getfixturevalue("postgres_template")
+    template = request.getfixturevalue(f"{bare}postgres_template")
     name = f"test_{next(_databases)}"
     _administer(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     yield server.url(name)

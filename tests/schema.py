@@ -41,12 +41,13 @@ def import_tables() -> None:
         importlib.import_module(module)
 
 
-def create_schema(url: str) -> None:
+def create_schema(url: str, with_knowledge: bool = True) -> None:
     async def create() -> None:
         db = Database(url)
         await migrate(db)
-        await merge_shipped(db, INSTALLED)
-        await store_head(db)
+        if with_knowledge:
+            await merge_shipped(db, INSTALLED)
+            await store_head(db)
         await db.close()
 
     asyncio.run(create())
