@@ -6,8 +6,8 @@ from typing import Final, Literal
 
 Kind = Literal["answer", "suggest", "decline"]
 
-ANSWER_AT: Final = 0.72
-SUGGEST_AT: Final = 0.46
+ANSWER_AT: Final = 0.73
+SUGGEST_AT: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
