@@ -46,7 +46,7 @@ MOST_KNOWN: Final = 1_600
 MOST_STRANGE: Final = 1_200
 MOST_ESTRANGED: Final = 400
 Kind = Literal["known", "strange", "estranged"]
-SHARES: Final[dict[Kind, float]] = {"known": 0.75, "strange": 0.25, "estranged": 0.1}
+SHARES: Final[dict[Kind, float]] = {"known": 0.75, "strange": 0.2, "estranged": 0.05}
 """How many of all questions are taken to be about an entry, about what is close to some, and far off."""
 
 TESTED_SHARE: Final = 5
