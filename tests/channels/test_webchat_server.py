@@ -796,3 +796,17 @@ async def test_files_from_disk_are_read_and_come_back(bot: Bot, chat: VisitorCha
     downloaded = await bot.download(again.document)
     assert downloaded
     assert downloaded.read() == path.read_bytes()
+
+
+async def test_replicas_that_start_together_may_introduce_the_bot_at_once(
+    database_url: str, server: ChatServer, clock: MovableClock, inbox: Inbox
+) -> None:
+    other = Database(database_url)
+    second = ChatServer(other, clock, BotUser(900, "CIPO Advisor", "cipo_bot"), inbox.accept, Push(), inbox.take)
+    bots = [Bot("900:web", session=WebChatSession(each)) for each in (server, second)]
+    commands = [BotCommand(command="help", description="Help")]
+    try:
+        assert all(await asyncio.gather(*(bot.set_my_commands(commands) for bot in bots * 10)))
+        assert [each.command for each in await bots[0].get_my_commands()] == ["help"]
+    finally:
+        await other.close()

@@ -341,13 +341,14 @@ class ChatServer(Visitors):
         return await self._keep("menu_button", scope, "", value)
 
     async def _keep(self, kind: str, scope: str, language: str, value: list[Any]) -> bool:
-        """Replace what is kept; nothing takes it away."""
-        this = (WebProfile.kind == kind, WebProfile.scope == scope, WebProfile.language == language)
+        """Replace what is kept; nothing takes it away. Replicas that start together may say the same at once."""
+        this = {"kind": kind, "scope": scope, "language": language}
         async with self.db.write() as tx:
-            await tx.execute(delete(WebProfile).where(*this))
             if value:
-                values = {"kind": kind, "scope": scope, "language": language, "value": value}
-                await tx.execute(insert(WebProfile).values(values))
+                kept = self.db.insert(WebProfile).values(**this, value=value)
+                await tx.execute(kept.on_conflict_do_update(index_elements=[*this], set_={"value": value}))
+            else:
+                await tx.execute(delete(WebProfile).filter_by(**this))
         self.push.publish_all(StateChanged())
         return True
 
