@@ -5,6 +5,7 @@ matching only; what a reader sees is never folded.
 """
 
 import re
+import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -168,7 +169,8 @@ class Analyzer:
         bare = _without_courtesy(folded)
         pieces = _PIECE.findall(bare)
         tokens = tuple(token for han, word in pieces for token in (_cut(han) if han else (_stem(word),)))
-        runs = tuple(han or _stem(word) for han, word in pieces)
+        # without Chinese the runs are the tokens; one tuple for both is half the room
+        runs = tuple(han or _stem(word) for han, word in pieces) if any(han for han, _ in pieces) else tokens
         concepts = tuple(self._concepts_in(pieces)) if self._concepts else ()
         key = "".join(_LETTERS.findall(bare))
         return Analysis(key, tokens, runs, concepts, self._subjects.intersection(concepts))
@@ -261,7 +263,7 @@ def _undouble(stem: str) -> str:
 def _cut(run: str) -> list[str]:
     import rjieba  # loads a dictionary, 0.1 s
 
-    return list(rjieba.cut_for_search(run))
+    return list(map(sys.intern, rjieba.cut_for_search(run)))  # the same words in many texts
 
 
 def _to_simplified(text: str) -> str:

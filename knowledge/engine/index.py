@@ -1,8 +1,9 @@
 """What a question is compared with: every stored text by cosine and BM25, every entry by its words."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -35,11 +36,14 @@ MOST_RANKED: Final = 600
 MOST_POSTINGS: Final = 250_000
 """Up to so many entries, and postings of a question's features, everything is compared; beyond, finalists."""
 
-WORK: Final = 10_000
+WORK: Final = 6_000
 """Postings, of the rarest features, that choose finalists."""
 WORDS_FIRST: Final = 3.0
-FINALISTS: Final = 40
+FINALISTS: Final = 24
 MOST_ROWS: Final = 2_000
+
+CHUNK: Final = 2_000
+"""Rows whose features are counted at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,18 +159,16 @@ class Index:
         self._starts = np.cumsum(self._sizes) - self._sizes
         self._present = np.flatnonzero(self._sizes)
         self._rarely = 1.0 / np.sqrt(np.maximum(self._sizes, 1))
-        found = features_of([row.analysis for row in self.rows])
-        hashes, features = np.unique(found.hashes, return_inverse=True)
-        pairs, times = np.unique(found.rows * len(hashes) + features, return_counts=True)
-        row_of, columns = np.divmod(pairs, max(len(hashes), 1))
-        self._columns = columns.astype(np.int32)
-        self.vocabulary = Vocabulary(hashes, _spread(self._entry_of[row_of], self._columns, len(hashes)), len(self.ids))
+        hashes, self._columns, row_of, times = _counted(self.rows)
+        order = np.argsort(self._columns, kind="stable")
+        self._postings = row_of[order]
+        self._posting_starts = np.searchsorted(self._columns, np.arange(len(hashes) + 1), sorter=order)
+        spread = _spread(self._postings, self._posting_starts, self._entry_of)
+        self.vocabulary = Vocabulary(hashes, spread, len(self.ids))
         if learned:
             self._take_over(*learned)
-        # where a row's features of each view begin, and the end: a row's columns are sorted, so its views are
-        firsts = np.arange(len(self.rows)) * len(hashes) + self.vocabulary.bounds[:, np.newaxis]
-        self._view_starts = np.searchsorted(pairs, firsts)
-        self._invert(row_of, times)
+        self._view_starts = self._starts_of_views(row_of)
+        self._weigh_words(row_of, times)
         self._scale = self._scales()
         self._cover = _Cover(self.rows, extras, len(self.ids))
         self._subjects = _subjects(self.rows, self._sizes, extras)
@@ -176,11 +178,16 @@ class Index:
         at, known = self.vocabulary.places(hashes)
         self.vocabulary.weights[at[known]] = weights[known]
 
-    def _invert(self, row_of: Ints, times: Ints) -> None:
-        """Which rows have a feature, and how much BM25 a row gains by each of its words."""
-        order = np.argsort(self._columns, kind="stable")
-        self._postings = row_of[order].astype(np.int32)
-        self._posting_starts = np.searchsorted(self._columns[order], np.arange(len(self.vocabulary.hashes) + 1))
+    def _starts_of_views(self, row_of: Ints) -> Ints:
+        """Where a row's features of each view begin, and the end; a row's columns are sorted, so its views are."""
+        views = self.vocabulary.views(self._columns)
+        counts = np.bincount(row_of * VIEWS + views, minlength=len(self.rows) * VIEWS).reshape(-1, VIEWS)
+        ends = np.append(0, np.cumsum(counts))
+        starts: Ints = np.stack([*ends[:-1].reshape(-1, VIEWS).T, ends[VIEWS::VIEWS]])
+        return starts
+
+    def _weigh_words(self, row_of: Ints, times: Ints) -> None:
+        """How much BM25 a row gains by each of its words: in the order of rows, and in that of postings."""
         words = np.flatnonzero(self._columns < self.vocabulary.bounds[PAIRS])
         in_row = _sums(row_of[words], times[words].astype(np.float64), len(self.rows))
         longer = in_row / max(float(in_row.sum()) / max(1, len(in_row)), 1.0)
@@ -192,8 +199,13 @@ class Index:
 
     def _scales(self) -> Floats:
         """What a row's sum of products is to be multiplied with, for each view."""
-        squares = np.append(0.0, np.cumsum(self.vocabulary.weights[self._columns] ** 2, dtype=np.float64))
-        return _unit(np.diff(squares[self._view_starts], axis=0))
+        squares = np.empty((VIEWS, len(self.rows)))
+        for rows in _chunks(len(self.rows)):
+            bounds = self._view_starts[:, rows]
+            weights = self.vocabulary.weights[self._columns[bounds[0, 0] : bounds[-1, -1]]]
+            upto = np.append(0.0, np.cumsum(weights**2, dtype=np.float64))
+            squares[:, rows] = np.diff(upto[bounds - bounds[0, 0]], axis=0)
+        return _unit(squares)
 
     def query(self, analysis: Analysis) -> Query:
         """A question in terms of this vocabulary, its spelling mended."""
@@ -372,15 +384,52 @@ def _subjects(rows: Sequence[Row], sizes: Ints, extras: Sequence[Extra]) -> froz
     return frozenset(asked.union(*(extra.analysis.subjects for extra in extras if extra.share == 1.0)))
 
 
-def _spread(entry_of: Ints, features: Ints, count: int) -> Floats:
-    """Over how many entries each feature is spread: the perplexity of its uses."""
-    entries = int(entry_of.max()) + 1 if len(entry_of) else 1
-    pairs, times = np.unique(features.astype(np.int64) * entries + entry_of, return_counts=True)
-    feature = pairs // entries
-    shares = times / _sums(feature, times.astype(np.float64), count)[feature]
-    surprise = _sums(feature, -shares * np.log(shares), count)
-    perplexity: Floats = np.exp(surprise).astype(np.float32)
-    return perplexity
+def _chunks(rows: int) -> Iterator[slice]:
+    for start in range(0, rows, CHUNK):
+        yield slice(start, min(start + CHUNK, rows))
+
+
+def _counted(rows: Sequence[Row]) -> tuple[Hashes, Ints, Ints, Ints]:
+    """All features, sorted; and for each feature of each row, by rows: which one, in which row, how often.
+
+    In chunks, as the hashes of a large base take much more room than the numbers of its features.
+    """
+    parts = [_counted_at_once(rows[chunk], chunk.start) for chunk in _chunks(len(rows))]
+    if not parts:
+        empty = np.zeros(0, dtype=np.int32)
+        return np.zeros(0, dtype=np.uint64), empty, empty, empty
+    hashes = parts[0][0] if len(parts) == 1 else np.unique(np.concatenate([own for own, *_ in parts]))
+    columns = [np.searchsorted(hashes, own).astype(np.int32)[column] for own, column, _, _ in parts]
+    row_of, times = (np.concatenate([part[at] for part in parts]) for at in (2, 3))
+    return hashes, np.concatenate(columns), row_of, times
+
+
+def _counted_at_once(rows: Sequence[Row], first: int) -> tuple[Hashes, Ints, Ints, Ints]:
+    found = features_of([row.analysis for row in rows])
+    hashes, features = np.unique(found.hashes, return_inverse=True)
+    pairs, times = np.unique(found.rows * len(hashes) + features, return_counts=True)
+    row_of, columns = np.divmod(pairs, max(len(hashes), 1))
+    return hashes, columns.astype(np.int32), (row_of + first).astype(np.int32), times.astype(np.int32)
+
+
+def _spread(postings: Ints, starts: Ints, entry_of: Ints) -> Floats:
+    """Over how many entries each feature is spread: the perplexity of its uses.
+
+    The rows of all postings, those of each feature sorted and beginning at `starts`; the entries of rows.
+    """
+    spread = np.empty(len(starts) - 1, dtype=np.float32)
+    bounds = np.searchsorted(starts, np.arange(0, len(postings), CHUNK * 100))
+    for low, high in pairwise([*bounds.tolist(), len(spread)]):
+        own = starts[low : high + 1] - starts[low]
+        users = entry_of[postings[starts[low] : starts[high]]]
+        changes = np.diff(users, prepend=-1) != 0
+        changes[own[:-1]] = True
+        begins = np.flatnonzero(changes)
+        times = np.diff(np.append(begins, len(users)))
+        feature = np.searchsorted(own, begins, side="right") - 1
+        shares = times / np.diff(own)[feature]
+        spread[low:high] = np.exp(_sums(feature, -shares * np.log(shares), high - low))
+    return spread
 
 
 def _sums(cells: Ints, weights: Floats, size: int) -> Floats:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knowledge.engine import Bands, Document, Engine
+from knowledge.engine import Bands, Document, Engine, index
 from knowledge.engine.analysis import detect_locale, fold
 
 DOCUMENTS = [
@@ -289,3 +289,27 @@ def test_importing_the_engine_loads_no_heavy_library() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+QUESTIONS = ["cancel the session", "what does a CIPO cost", "怎样改期", "cancle my apointment", "CIPO 收费吗"]
+
+
+def test_a_large_base_is_indexed_in_parts_as_it_would_be_at_once(
+    small: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "CHUNK", 2)
+    in_parts = Engine.fit(DOCUMENTS, SYNONYMS)
+    assert [in_parts.search(text) for text in QUESTIONS] == [small.search(text) for text in QUESTIONS]
+
+
+def test_finalists_of_a_large_base_are_measured_as_all_entries_are(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [*QUESTIONS, "who runs the programme", "will the talks be in English", "你们记录了我的什么个人资料"]
+    of_all = [engine.search(text)[0] for text in asked]
+    monkeypatch.setattr(index, "MOST_RANKED", 0)
+    of_finalists = [engine.search(text)[0] for text in asked]
+    assert [c.entry_id for c in of_finalists] == [c.entry_id for c in of_all]
+    assert [c.why.cosine for c in of_finalists] == pytest.approx([c.why.cosine for c in of_all], abs=1e-3)
+    assert [c.why.bm25 for c in of_finalists] == pytest.approx([c.why.bm25 for c in of_all], abs=1e-3)
+    assert [c.why.coverage for c in of_finalists] == pytest.approx([c.why.coverage for c in of_all], abs=1e-3)
