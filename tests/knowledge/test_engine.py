@@ -119,7 +119,7 @@ def test_the_more_confident_reading_of_a_follow_up_comes_first(engine: Engine) -
 
 
 def test_a_doubtful_reading_of_a_follow_up_is_asked_back_not_answered(engine: Engine) -> None:
-    sure, doubtful = Bands(0.6, 0.1), []
+    sure, doubtful = engine.bands, []
     for context in ("pat-01", "cop-03", "emp-01", "tm-01", "fin-01"):
         for text in ("how long?", "and in Hong Kong?", "那要多久？", "费用呢？"):
             decision = engine.decide(text, context=context)
