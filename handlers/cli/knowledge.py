@@ -23,7 +23,7 @@ from knowledge.changes import Change
 from knowledge.check import Finding, check, check_entries
 from knowledge.curation import Plan, Planned, Published
 from knowledge.engine import Bands, Decision, Engine
-from knowledge.engine.evaluate import Report, evaluate
+from knowledge.engine.evaluate import Report, Share, evaluate
 from knowledge.exchange import FaultyFileError, exported, imported
 from knowledge.library import Library, stored, written
 from knowledge.regression import Difference, Effect, cases
@@ -204,7 +204,7 @@ def _measure(value: object) -> str:
 
 async def _evaluate(base: Base, options: argparse.Namespace) -> int:
     report = evaluate(await base.engine(), cases())
-    for line in _report_lines(report):
+    for line in report_lines(report):
         print(line)
     if options.misses:
         for miss in report.misses:
@@ -212,14 +212,27 @@ async def _evaluate(base: Base, options: argparse.Namespace) -> int:
     return 0
 
 
-def _report_lines(report: Report) -> Iterator[str]:
+def report_lines(report: Report) -> Iterator[str]:
+    """What `knowledge evaluate` prints; intervals hold 95 % of bootstrap resamples."""
     yield f"questions with an entry: {report.questions}, off-topic: {report.off_topic}"
-    yield f"entry@1 {report.right_at_1:.1%}   entry@3 {report.right_at_3:.1%}"
+    yield f"entry@1 {report.right_at_1:.1%}   entry@3 {report.right_at_3:.1%}   category@1 {report.category_at_1:.1%}"
     yield (
         f"answered right {report.answered_right:.1%}, wrong {report.answered_wrong:.1%}; "
         f"offered right {report.offered_right:.1%}, wrong {report.offered_wrong:.1%}; declined {report.declined:.1%}"
     )
     yield f"off-topic: answered {report.off_topic_answered:.1%}, offered {report.off_topic_offered:.1%}"
+    yield f"calibration error {report.calibration_error:.3f}"
+    for locale, own in report.by_locale.items():
+        yield (
+            f"{locale}: {own.questions} questions, "
+            f"entry@1 {_within(own.right_at_1)}, entry@3 {_within(own.right_at_3)}, "
+            f"answered or offered right {_within(own.reached)}; "
+            f"{own.off_topic} off-topic, answered {_within(own.off_topic_answered)}"
+        )
+
+
+def _within(share: Share) -> str:
+    return f"{share.value:.1%} [{share.low:.1%}, {share.high:.1%}]"
 
 
 # Files

@@ -1,9 +1,12 @@
 """The shipped knowledge base on questions that were written apart from it."""
 
+import re
+
 import opencc
 import pytest
 import yaml
 
+from handlers.cli.knowledge import report_lines
 from knowledge.engine import Case, Engine, Report, evaluate
 from knowledge.library import LOCALES, SHIPPED, SMALL_TALK, WRITTEN, Library, load
 from tests.knowledge.conftest import TODAY
@@ -69,3 +72,13 @@ def test_both_chinese_scripts_find_the_same(engine: Engine) -> None:
 def test_no_question_of_the_set_is_a_stored_phrasing(engine: Engine) -> None:
     exact = [c["text"] for c in CASES if any(f.why.exact for f in engine.search(c["text"], k=1))]
     assert len(exact) <= len(CASES) // 20, exact
+
+
+def test_the_printed_report_tells_each_language_with_its_intervals(report: Report) -> None:
+    *whole, english, simplified, traditional = report_lines(report)
+    assert "category@1" in whole[1]
+    assert whole[-1].startswith("calibration error 0.")
+    for line, locale in ((english, "en"), (simplified, "zh-Hans"), (traditional, "zh-Hant")):
+        assert re.fullmatch(
+            rf"{locale}: \d+ questions(, [a-z0-9@ ]+ [0-9.]+% \[[0-9.]+%, [0-9.]+%\]){{3}}; .+", line
+        ), line
