@@ -30,7 +30,7 @@ from knowledge.library import (
     load_glossary_beside,
     parse,
 )
-from knowledge.reading import LibraryError, Raw, Step, read_file
+from knowledge.reading import LibraryError, Raw, Step, Stored, read_file
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -193,7 +193,10 @@ def _entry_faults(one: _Found, known: Collection[str], on: date) -> Iterator[Fin
     yield from _origins(raw, entry)
     for at, other in enumerate(entry.related):
         if other not in known:
-            yield _error(raw, N_("related {other} does not exist"), "related", at, other=other)
+            # readers skip it: where an entry can be retired by itself, those that name it must stay editable
+            level: Level = "warning" if isinstance(raw.origin, Stored) else "error"
+            dangling = N_("related {other} does not exist")
+            yield Finding(level, raw.place("related", at), raw.id, dangling, {"other": other})
         if other == entry.id:
             yield _error(raw, N_("is related to itself"), "related", at)
     for locale in LOCALES:

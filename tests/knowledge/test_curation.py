@@ -189,9 +189,12 @@ async def test_new_entries_that_refer_to_each_other_are_published_together(house
     drafts = await house.curation.draft_all(None, texts)
     assert isinstance(drafts, list)
     numbers = [each.revision.id for each in drafts]
-    alone = await house.curation.publish(None, numbers[0])
-    assert isinstance(alone, Refused)
-    assert "related cipo-32 does not exist" in alone.findings[0].message
+    alone = await house.curation.preview(numbers[0])
+    assert alone is not None
+    assert [(f.level, f.message) for f in alone.findings] == [("warning", "cipo-31: related cipo-32 does not exist")]
+    both = await house.curation.preview(*numbers)
+    assert both is not None
+    assert both.findings == ()
     together = await house.curation.publish_together(None, numbers)
     assert isinstance(together, Published)
     assert [each.entry_id for each in together.revisions] == ["cipo-31", "cipo-32"]

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from knowledge.check import Finding, check, check_entries
-from knowledge.library import SHIPPED, Glossary
+from knowledge.library import SHIPPED, Glossary, load, stored, written
 from knowledge.reading import read_text
 from tests.knowledge.conftest import ENTRY, TODAY
 
@@ -115,6 +115,14 @@ def test_only_what_concerns_an_entry_can_be_asked_for(folder: Path) -> None:
         assert {f.entry_id for f in found} == {one}
         assert sum(f"also belongs to {other}" in f.message for f in found) == 2
     assert check_entries(raws, Glossary(), TODAY, about={"cipo-03"}) == []
+
+
+def test_what_is_related_to_a_retired_entry_stays_editable_in_the_database(folder: Path) -> None:
+    findings(folder, "related: [cipo-02]", "related: [cipo-77]")
+    entries = [stored(written(entry)) for entry in load(folder).entries]
+    assert [(f.level, f.place, f.message) for f in check_entries(entries, Glossary(), TODAY)] == [
+        ("warning", "cipo-01", "cipo-01: related cipo-77 does not exist")
+    ]
 
 
 def test_a_broken_file_does_not_hide_the_faults_of_others(folder: Path) -> None:
