@@ -11,6 +11,9 @@ from bot.settings import OperatorError
 
 MAX_BYTES: Final = 2_000_000
 DEEPEST: Final = 20
+MOST_VALUES: Final = 400_000
+LONGEST_NUMBER: Final = 40
+SHOWN: Final = 60
 
 Step = str | int
 Lines = dict[tuple[Step, ...], int]
@@ -88,7 +91,7 @@ def read_text(text: str, name: str, category: str) -> Iterator[Raw]:
     """The entries of a YAML text; `name` stands for the file in errors."""
     loader = _Loader(text)
     try:
-        _refuse_deep(text, name)
+        _refuse_surprises(text, name)
         node = loader.get_single_node()
         if node is not None:
             yield from _entries(node, loader, name, category)
@@ -107,14 +110,27 @@ def read_text(text: str, name: str, category: str) -> Iterator[Raw]:
 _Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def _refuse_deep(text: str, name: str) -> None:
-    """Before anything is composed: libyaml's composer takes the process down with it where nesting is very deep."""
-    depth = 0
+def _refuse_surprises(text: str, name: str) -> None:
+    """What entries have no need of, before anything is composed: aliases and tags make little text mean much.
+
+    Nesting is counted here as libyaml's composer takes the process down with it where it is very deep.
+    """
+    depth = values = 0
     for event in yaml.parse(text, _Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        values += isinstance(event, yaml.NodeEvent)
+        if isinstance(event, yaml.AliasEvent):
+            raise _fault_at(event, name, "aliases (*name) are not allowed; write the value out")
+        if tag := getattr(event, "tag", None):
+            raise _fault_at(event, name, f"tags ({_shown(tag)}) are not allowed; write the value alone")
         if depth > DEEPEST:
-            line = event.start_mark.line + 1 if event.start_mark else 1
-            raise LibraryError(f"{name}:{line}: not valid YAML: nested too deeply")
+            raise _fault_at(event, name, "not valid YAML: nested too deeply")
+        if values > MOST_VALUES:
+            raise _fault_at(event, name, f"more than {MOST_VALUES:,} values; split the file")
+
+
+def _fault_at(event: Any, name: str, message: str) -> LibraryError:
+    return LibraryError(f"{name}:{event.start_mark.line + 1}: {message}")
 
 
 def _text_of(file: Path, name: str) -> str:
@@ -147,17 +163,13 @@ def _line(node: yaml.Node) -> int:
 
 
 class _Walk:
-    """Builds plain values; refuses what makes YAML surprising: aliases and repeated keys."""
+    """Builds plain values; refuses what makes YAML surprising, such as repeated keys and numbers in sixties."""
 
     def __init__(self, loader: Any, name: str) -> None:
         self._loader = loader
         self._name = name
-        self._seen: set[int] = set()
 
     def value(self, node: yaml.Node, path: tuple[Step, ...], lines: Lines) -> Any:
-        if id(node) in self._seen:
-            raise self._error(node, "aliases (*name) are not allowed; write the value out")
-        self._seen.add(id(node))
         lines.setdefault(path, _line(node))
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path, lines)
@@ -168,18 +180,30 @@ class _Walk:
     def _mapping(self, node: yaml.MappingNode, path: tuple[Step, ...], lines: Lines) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            key = str(key_node.value)
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise self._error(key_node, "a list or mapping cannot be the name of a field")
+            key = key_node.value
             if key in found:
-                raise self._error(key_node, f"{key!r} is written twice; keep one")
+                raise self._error(key_node, f"{_shown(key)} is written twice; keep one")
             lines[(*path, key)] = _line(key_node)
             found[key] = self.value(value_node, (*path, key), lines)
         return found
 
     def _scalar(self, node: yaml.Node) -> Any:
+        is_number = node.tag in _NUMBERS
+        if is_number and (":" in node.value or len(node.value) > LONGEST_NUMBER):
+            raise self._error(node, f"{_shown(node.value)} would be read as a number; put it in quotes")
         try:
             return self._loader.construct_object(node)
-        except ValueError as fault:
-            raise self._error(node, f"{node.value!r} cannot be read: {fault}") from fault
+        except (ValueError, OverflowError) as fault:
+            raise self._error(node, f"{_shown(node.value)} cannot be read: {fault}") from fault
 
     def _error(self, node: yaml.Node, message: str) -> LibraryError:
         return LibraryError(f"{self._name}:{_line(node)}: {message}")
+
+
+_NUMBERS: Final = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+
+
+def _shown(value: str) -> str:
+    return repr(value if len(value) <= SHOWN else f"{value[:SHOWN]}...")

@@ -165,13 +165,23 @@ def test_a_file_of_another_sort_is_refused(tmp_path: Path) -> None:
 
 
 BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]"
+LAUGHS = "".join(f"  ? &k{n} [{', '.join([f'*k{n - 1}'] * 9) if n else 'ha'}]\n  : x\n" for n in range(9))
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("- !!python/name:os.system ''", ":1: not valid YAML: could not determine a constructor"),
-        ("- !!python/object/apply:os.system ['true']", ":1: must be a mapping"),
+        ("- !!python/name:os.system ''", ":1: tags ('tag:yaml.org,2002:python/name:os.system') are not allowed"),
+        ("- !!python/object/apply:os.system ['true']", ":1: tags ("),
+        ("- id: x\n  as_of: !!timestamp x", ":2: tags ("),
+        ("- id: x\n  tags: [!!bool maybe]", ":2: tags ("),
+        ("- id: !!int ''", ":1: tags ("),
+        ("- id: x\n  ? [a, b]\n  : y", ":2: a list or mapping cannot be the name of a field"),
+        (f"- id: x\n{LAUGHS}", ":4: aliases (*name) are not allowed"),
+        ("- id: 1:1:1.5", ":1: '1:1:1.5' would be read as a number; put it in quotes"),
+        ("- id: x\n  tags: [" + "1:" * 80_000 + "1]", ":2: '1:1:1"),
+        ("- id: 0x" + "f" * 100_000, "would be read as a number; put it in quotes"),
+        ("- tags: [" + "a," * 400_000 + "a]", ":1: more than 400,000 values; split the file"),
         (f"- {{{BOMB}}}".replace("\n", ", "), "aliases (*name) are not allowed"),
         ("- &a {id: *a}", "aliases (*name) are not allowed"),
         ("- id: x\n  id: y", ":2: 'id' is written twice"),

@@ -125,7 +125,7 @@ def test_small_talk_answers_but_is_not_browsed(folder: Path) -> None:
         ("tags: [role]", "tags: role", ":9: cipo-01: tags must be a list"),
         ("tags: [role]", "id: cipo-09", ":9: 'id' is written twice"),
         ("tags: [role]", "tags: &a [x]\n  valid_from: *a", "aliases"),
-        ("tags: [role]", "tags: [!!python/name:os.system '']", "not valid YAML"),
+        ("tags: [role]", "tags: [!!python/name:os.system '']", "are not allowed; write the value alone"),
         (SOURCE, "page", "sources must be a list of"),
         ("- id: cipo-01", "- cid: cipo-01", "id is missing"),
     ],
