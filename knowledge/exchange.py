@@ -9,6 +9,7 @@ import io
 import re
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -28,12 +29,12 @@ Format = Literal["yaml", "xlsx", "csv"]
 MAX_BYTES: Final = 5_000_000
 MAX_UNPACKED: Final = 50_000_000
 MAX_SPREAD: Final = 200_000_000
-"""Bytes of all cells together, if each held the longest text that cells share."""
+"""Characters of the texts that cells share, counted once for each cell."""
 MAX_PARTS: Final = 200
 MAX_ROWS: Final = 5000
 MAX_COLUMNS: Final = 50
-MAX_CELL: Final = 20_000
-"""Characters; a spreadsheet's own limit is 32,767."""
+MAX_CELL: Final = 32_767
+"""Characters; what a spreadsheet can hold."""
 MOST_FAULTS: Final = 100
 
 LISTS: Final = ("jurisdictions", "related", "tags")
@@ -63,7 +64,7 @@ class FaultyFileError(Exception):
 
 
 def exported(entries: Iterable[Written], form: Format) -> bytes:
-    """The entries as a file."""
+    """The entries as a file; FaultyFileError for what a table cannot hold, as it would not come back whole."""
     return {"yaml": _as_yaml, "xlsx": _as_xlsx, "csv": _as_csv}[form](entries)
 
 
@@ -168,6 +169,23 @@ def _column_of(path: tuple[Step, ...]) -> str | None:
     return next((column for column in (".".join(names[:2]), *names[:1]) if column in COLUMNS), None)
 
 
+def _tabled(entries: Iterable[Written]) -> list[dict[str, str]]:
+    """The cells of each entry; FaultyFileError when some hold more than a spreadsheet can."""
+    rows = [_cells(entry) for entry in entries]
+    told = "{column} has {count} characters, a cell of a table holds {most}; export as yaml"
+    faults = [
+        _complaint(row["id"], told, column=column, count=f"{count:,}", most=f"{MAX_CELL:,}")
+        for row in rows
+        for column, cell in row.items()
+        if (count := len(_escaped(cell))) > MAX_CELL
+    ]
+    if len(rows) > MAX_ROWS:
+        faults.append(_complaint("export", "more than {most} entries; export as yaml", most=MAX_ROWS))
+    if faults:
+        raise FaultyFileError(faults[:MOST_FAULTS])
+    return rows
+
+
 def _cells(entry: Written) -> dict[str, str]:
     cells = {name: str(entry.get(name) or "") for name in ("category", "id", "basis", *DAYS)}
     cells.update({name: "\n".join(map(str, entry.get(name) or ())) for name in LISTS})
@@ -189,11 +207,22 @@ Row = tuple[int, Mapping[str, str]]
 
 
 def _read_rows(rows: Iterable[Row], name: str) -> list[Raw]:
-    raws = [_raw(number, cells, name) for number, cells in rows if any(cells.values())]
-    faults = [fault for raw in raws for fault in _cell_faults(raw)]
+    filled = [(number, cells) for number, cells in rows if any(cells.values())]
+    faults = [
+        _complaint(
+            f"{name}: row {number}, {column}",
+            "{id}: has {count} characters; at most {most}",
+            id=cells["id"],
+            count=len(cell),
+            most=f"{MAX_CELL:,}",
+        )
+        for number, cells in filled
+        for column, cell in cells.items()
+        if len(cell) > MAX_CELL
+    ]
     if faults:
         raise FaultyFileError(faults[:MOST_FAULTS])
-    return raws
+    return [_raw(number, cells, name) for number, cells in filled]
 
 
 def _raw(number: int, cells: Mapping[str, str], name: str) -> Raw:
@@ -224,15 +253,6 @@ def _read_source(line: str) -> dict[str, str | None]:
     if not separator:
         return {"name": line, "url": None}
     return {"name": name.strip(), "url": None if url.strip() == NO_ADDRESS else url.strip()}
-
-
-def _cell_faults(raw: Raw) -> Iterator[Finding]:
-    for locale in LOCALES:
-        for part in TEXTS:
-            long = len(str((raw.value[locale] or {}).get(part) or ""))
-            if long > MAX_CELL:
-                told = {"count": long, "most": MAX_CELL}
-                yield Finding("error", raw.place(locale, part), raw.id, "has {count} characters; at most {most}", told)
 
 
 def _by_column(header: Sequence[str], rows: Iterable[Sequence[str]], name: str) -> Iterator[Row]:
@@ -269,8 +289,7 @@ def _as_csv(entries: Iterable[Written]) -> bytes:
     text = io.StringIO(newline="")
     rows = csv.writer(text, quoting=csv.QUOTE_ALL)
     rows.writerow(COLUMNS)
-    for entry in entries:
-        cells = _cells(entry)
+    for cells in _tabled(entries):
         rows.writerow([_harmless(cells[column]) for column in COLUMNS])
     return text.getvalue().encode("utf-8-sig")
 
@@ -306,6 +325,7 @@ def _as_xlsx(entries: Iterable[Written]) -> bytes:
     from openpyxl.cell import WriteOnlyCell
     from openpyxl.styles import Alignment, Font
 
+    rows = _tabled(entries)
     book = Workbook(write_only=True)
     sheet = book.create_sheet(SHEET)
     sheet.freeze_panes = "C2"
@@ -322,8 +342,7 @@ def _as_xlsx(entries: Iterable[Written]) -> bytes:
         return made
 
     sheet.append([cell(column, bold=True) for column in COLUMNS])
-    for entry in entries:
-        cells = _cells(entry)
+    for cells in rows:
         sheet.append([cell(_escaped(cells[column])) for column in COLUMNS])
     file = io.BytesIO()
     book.save(file)
@@ -368,8 +387,21 @@ def _text(cell: Any) -> str:
     return cell.isoformat() if isinstance(cell, date) else str(cell).replace("\r\n", "\n")
 
 
+_READ: Final = re.compile(
+    r"\[Content_Types\]\.xml|_rels/\.rels|xl/_rels/workbook\.xml\.rels"
+    r"|xl/(workbook|styles|sharedStrings|worksheets/\w+)\.xml",
+    re.ASCII,
+)
+"""The parts that the reader gets; it looks for others by itself, so all of these are looked at alike."""
+
+_FOREIGN: Final = (
+    (re.compile(r"xl/(externalLinks/|connections|queryTables)", re.IGNORECASE), "links to other files: {part}"),
+    (re.compile(r".*vbaProject\.bin$", re.IGNORECASE), "holds macros: {part}"),
+)
+
+
 def _unpacked(data: bytes, name: str) -> bytes:
-    """The workbook packed anew from parts that were looked at, as sizes and sums in an archive can lie."""
+    """The workbook packed anew from the parts that were looked at, as sizes and sums in an archive can lie."""
     parts: dict[str, bytes] = {}
     left = MAX_UNPACKED
     try:
@@ -377,6 +409,8 @@ def _unpacked(data: bytes, name: str) -> bytes:
             if len(archive.infolist()) > MAX_PARTS:
                 raise _fault(name, "has more than {most} parts", most=MAX_PARTS)
             for info in archive.infolist():
+                if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise _fault(name, "is packed as no spreadsheet packs; save it anew as .xlsx")
                 with archive.open(info) as part:
                     parts[info.filename] = content = part.read(left + 1)
                 left -= len(content)
@@ -384,25 +418,25 @@ def _unpacked(data: bytes, name: str) -> bytes:
                     raise _fault(name, "unpacks to more than {most} bytes", most=f"{MAX_UNPACKED:,}")
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
         raise _fault(name, "not a workbook that can be read: {reason}", reason=str(error)) from error
-    _refuse_foreign(parts, name)
+    read = {part: content for part, content in parts.items() if _READ.fullmatch(part)}
+    _refuse_foreign(parts, read, name)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        for part_name, content in parts.items():
+        for part_name, content in read.items():
             archive.writestr(part_name, content)
     return packed.getvalue()
 
 
-def _refuse_foreign(parts: Mapping[str, bytes], name: str) -> None:
+def _refuse_foreign(parts: Iterable[str], read: Mapping[str, bytes], name: str) -> None:
     """Formulas, links to other workbooks, macros and document types: nothing that a text needs."""
     look = _Look(name)
-    for part, content in parts.items():
-        if part.startswith(("xl/externalLinks/", "xl/connections", "xl/queryTables")):
-            look.complain(name, "links to other files: {part}", part=part)
-        if part.endswith("vbaProject.bin"):
-            look.complain(name, "holds macros: {part}", part=part)
-        if part.endswith((".xml", ".rels")):
-            look.into(content, part)
-    if look.longest * look.cells > MAX_SPREAD:
+    for part in parts:
+        for foreign, told in _FOREIGN:
+            if foreign.match(part):
+                look.complain(name, told, part=part)
+    for part, content in read.items():
+        look.into(content, part)
+    if look.spread > MAX_SPREAD:
         look.complain(name, "unpacks to more than {most} bytes", most=f"{MAX_SPREAD:,}")
     if look.faults:
         raise FaultyFileError(look.faults[:MOST_FAULTS])
@@ -416,22 +450,33 @@ class _Look:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._in_sheet = False
-        self._row = self._column = self._length = 0
-        self.longest = self.cells = 0
+        self._row = self._column = 0
+        self._text: list[str] = []
+        self._cell_shares = self._has_shared = self._in_shared = False
+        self._lengths: list[int] = []
+        self._shares: Counter[int] = Counter()
         self.faults: list[Finding] = []
+
+    @property
+    def spread(self) -> int:
+        """Characters of shared texts in all cells."""
+        held = ((self._lengths[number], times) for number, times in self._shares.items() if number < len(self._lengths))
+        return sum(length * times for length, times in held)
 
     def complain(self, place: str, template: str, **values: object) -> None:
         self.faults.append(_complaint(place, template, **values))
 
     def into(self, content: bytes, part: str) -> None:
-        self._in_sheet = part.startswith("xl/worksheets/")
         self._row = self._column = 0
+        self._in_shared = False
+        self._has_shared = part == "xl/sharedStrings.xml"
         parser = expat.ParserCreate()
         parser.StartDoctypeDeclHandler = self._doctype
         parser.StartElementHandler = self._begins
         parser.EndElementHandler = self._ends
-        parser.CharacterDataHandler = self._says
+        parser.CharacterDataHandler = self._text.append
+        parser.CommentHandler = parser.ProcessingInstructionHandler = self._splits
+        parser.StartCdataSectionHandler = self._splits
         try:
             parser.Parse(content, True)
         except FaultyFileError as fault:
@@ -442,40 +487,58 @@ class _Look:
     def _doctype(self, *_: Any) -> None:
         raise _fault(self._name, "declares a document type, which no workbook does")
 
+    def _splits(self, *_: Any) -> None:
+        """A text with something in it is a text of several pieces."""
+        self._text.append("")
+
     def _begins(self, tag: str, attributes: Mapping[str, str]) -> None:
         kind = tag.rpartition(":")[2]
         if kind == "si":
-            self._length = 0
-        if not self._in_sheet:
-            return
-        if kind == "row":
+            if self._in_shared:
+                raise _fault(self._name, "has a text within a text")
+            self._in_shared = True
+            self._text.clear()
+        elif kind == "v":
+            self._text.clear()
+        elif kind == "row":
             self._row, self._column = int(attributes.get("r", self._row + 1)), 0
         elif kind == "c":
-            self._row, self._column = _reference(attributes.get("r"), self._row, self._column + 1)
-            self.cells += 1
+            self._cell_shares = attributes.get("t") == "s"
+            self._row, self._column = self._reference(attributes.get("r"))
         elif kind == "f":
             self.complain(self._place, "holds a formula; put in the text itself")
+        else:
+            self._splits()
         if self._row > MAX_ROWS + 1 or self._column > MAX_COLUMNS:
             raise _fault(self._place, "a cell this far away makes the table too large")
 
     def _ends(self, tag: str) -> None:
-        if tag.rpartition(":")[2] == "si":
-            self.longest = max(self.longest, self._length)
+        kind = tag.rpartition(":")[2]
+        if kind == "si":
+            self._in_shared = False
+            if self._has_shared:
+                self._lengths.append(sum(map(len, self._text)))
+        elif kind == "v" and self._cell_shares:
+            self._shares[self._number()] += 1
 
-    def _says(self, text: str) -> None:
-        self._length += len(text)
+    def _number(self) -> int:
+        """Which of the shared texts a cell holds; readers differ on anything but plain digits."""
+        if len(self._text) != 1 or not re.fullmatch("[0-9]{1,7}", self._text[0], re.ASCII):
+            raise _fault(self._place, "does not say which of the shared texts it holds")
+        return int(self._text[0])
+
+    def _reference(self, cell: str | None) -> tuple[int, int]:
+        """Row and column, from 1, of a cell such as "B7"; one without a name is the next."""
+        if cell is None:
+            return max(self._row, 1), self._column + 1
+        found = re.fullmatch(r"([A-Z]{1,3})([0-9]{1,7})", cell, re.ASCII)
+        if found is None:
+            raise _fault(self._place, "'{cell}' is the name of no cell", cell=cell[:60])
+        column = 0
+        for letter in found[1]:
+            column = column * 26 + ord(letter) - 64
+        return int(found[2]), column
 
     @property
     def _place(self) -> str:
         return f"{self._name}: row {self._row}, column {_letters(max(self._column, 1) - 1)}"
-
-
-def _reference(cell: str | None, row: int, column: int) -> tuple[int, int]:
-    """Row and column, from 1, of a cell such as "B7"; where it has no name it is the next."""
-    found = re.fullmatch(r"([A-Z]{1,3})([0-9]{1,7})", cell or "")
-    if found is None:
-        return row, column
-    column = 0
-    for letter in found[1]:
-        column = column * 26 + ord(letter) - 64
-    return int(found[2]), column

@@ -240,7 +240,10 @@ def _within(share: Share) -> str:
 
 async def _export(base: Base, options: argparse.Namespace) -> int:
     entries = [written(entry) for entry in (await base.library()).entries]
-    data = exported(entries, options.format)
+    try:
+        data = exported(entries, options.format)
+    except FaultyFileError as fault:
+        return _refused(fault.findings)
     if options.out is None:
         sys.stdout.buffer.write(data)
         sys.stdout.flush()

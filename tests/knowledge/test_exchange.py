@@ -99,6 +99,39 @@ def test_no_spreadsheet_takes_a_text_for_a_formula(entry: dict[str, Any], begins
     assert (cell.data_type, cell.value) == ("s", begins)
 
 
+@pytest.mark.parametrize("form", FORMATS)
+def test_hundreds_of_ways_to_ask_come_back(tmp_path: Path, entry: dict[str, Any], form: Format) -> None:
+    entry["en"]["phrasings"] = [
+        f"{n:04} {'how do I ask for this in a sentence that goes on and on ' * 2}" for n in range(270)
+    ]
+    entry["en"]["phrasings"] = [" ".join(each.split()) for each in entry["en"]["phrasings"]]
+    assert read_back(tmp_path, exported([entry], form), form) == [entry]
+
+
+@pytest.mark.parametrize("form", ["xlsx", "csv"])
+def test_what_no_cell_can_hold_is_told_at_export(entry: dict[str, Any], form: Format) -> None:
+    entry["en"]["phrasings"] = [f"{n:03} {'x' * 96}" for n in range(350)]
+    with pytest.raises(FaultyFileError) as refused:
+        exported([entry], form)
+    [fault] = refused.value.findings
+    assert fault.place == "cipo-01"
+    assert fault.message == "en.phrasings has 35,349 characters, a cell of a table holds 32,767; export as yaml"
+
+
+def test_a_workbook_may_hold_what_spreadsheets_add(tmp_path: Path) -> None:
+    extra = [
+        "xl/media/image1.png",
+        "xl/printerSettings/printerSettings1.bin",
+        "xl/comments1.xml",
+        "customXml/item1.xml",
+    ]
+    data = sharing(b"<si><t>cipo</t></si>", *[b"0"] * 300)
+    (tmp_path / "entries.xlsx").write_bytes(repacked(data, lambda parts: parts.update(dict.fromkeys(extra, b"<!x>"))))
+    raws = imported(tmp_path / "entries.xlsx")
+    assert len(raws) == 301
+    assert {raw.category for raw in raws} == {"cipo"}
+
+
 # Faults
 
 
@@ -129,7 +162,7 @@ def table(rows: Iterable[Iterable[object]], encoding: str = "utf-8", separator: 
         (b"id,category\na-1,\xff", "entries.csv:2: not UTF-8 at byte 16"),
         (b"id,category\na-1,cipo\0", "is UTF-16 or no text at all"),
         (table([["id", "category"], *[["a-1", "cipo"]] * 5001]), "row 5002: more than 5000 rows"),
-        (table([["id", "category", "en.answer"], ["a-1", "cipo", "x" * 20_001]]), "row 2, en.answer: a-1: has 20001"),
+        (table([["id", "category", "en.answer"], ["a-1", "cipo", "x" * 32_768]]), "row 2, en.answer: a-1: has 32768"),
         (b"x" * 5_000_001, "entries.csv: larger than 5,000,000 bytes; split the file"),
         (table([["id", "category", "en.answer"], ["a-1", "cipo", "x" * 200_000]]), "field larger than field limit"),
     ],
@@ -242,8 +275,45 @@ def lying(data: bytes) -> bytes:
     return bytes(large)
 
 
+def elsewhere(part: str, sheet: bytes) -> bytes:
+    """The relationships lead the reader to a sheet where none is looked for."""
+
+    def change(parts: dict[str, bytes]) -> None:
+        parts[part] = parts.pop(SHEET).replace(b'<row r="2"', sheet + b'<row r="2"', 1)
+        for name in ("xl/_rels/workbook.xml.rels", "[Content_Types].xml"):
+            parts[name] = parts[name].replace(b"/" + SHEET.encode(), b"/" + part.encode())
+
+    return repacked(workbook(), change)
+
+
+def packed_by(method: int) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(workbook())) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+def sharing(strings: bytes, *cells: bytes) -> bytes:
+    """A sheet whose further rows hold one cell each, of a shared text."""
+    rows = b"".join(b'<row><c t="s"><v>%s</v></c></row>' % cell for cell in cells)
+
+    def change(parts: dict[str, bytes]) -> None:
+        parts[SHEET] = parts[SHEET].replace(b"</sheetData>", rows + b"</sheetData>")
+        parts["xl/sharedStrings.xml"] = (
+            b"<sst xmlns='http://schemas.openxmlformats.org/spreadsheetml/2006/main'>%s</sst>" % strings
+        )
+
+    return repacked(workbook(), change)
+
+
 DOCTYPE = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
-SHARED = b"<sst xmlns='http://schemas.openxmlformats.org/spreadsheetml/2006/main'><si><t>%s</t></si></sst>"
+FORMULA = b'<row r="2"><c r="A2"><f>1+1</f></c></row>'
+FAR = b'<row r="2"><c r="XFD3000" t="inlineStr"><is><t>x</t></is></c></row>'
+PLACES = ("xl/sheets/s.xml", "xl/Worksheets/sheet1.xml", "xl/worksheets/sheet1.dat")
+LONG = b"<si><t>" + b"x" * 1_000_000 + b"</t></si>"
 
 
 @pytest.mark.parametrize(
@@ -260,7 +330,13 @@ SHARED = b"<sst xmlns='http://schemas.openxmlformats.org/spreadsheetml/2006/main
         (with_part("xl/externalLinks/externalLink1.xml", b"<a/>"), "links to other files: xl/externalLinks"),
         (with_part("xl/vbaProject.bin", b"x"), "holds macros: xl/vbaProject.bin"),
         (with_part("xl/media/bomb.png", b"\0" * 60_000_000), "unpacks to more than 50,000,000 bytes"),
-        (with_part("xl/sharedStrings.xml", SHARED % (b"x" * 49_000_000)), "unpacks to more than 200,000,000 bytes"),
+        (sharing(LONG, *[b"0"] * 250), "unpacks to more than 200,000,000 bytes"),
+        (sharing(b"<si/>" + LONG, *[b"0<!-- -->1"] * 250), "does not say which of the shared texts it holds"),
+        (sharing(b"<si><si/></si>" + LONG, *[b"1"] * 250), "has a text within a text"),
+        *((elsewhere(part, sheet), "not a workbook that can be read") for part in PLACES for sheet in (FORMULA, FAR)),
+        (in_sheet(b'r="A2"', b'r="xfd3000"'), "'xfd3000' is the name of no cell"),
+        (packed_by(zipfile.ZIP_LZMA), "is packed as no spreadsheet packs; save it anew"),
+        (packed_by(zipfile.ZIP_BZIP2), "is packed as no spreadsheet packs; save it anew"),
         (repacked(workbook(), lambda parts: parts.update({f"x/{n}": b"" for n in range(300)})), "more than 200 parts"),
         (lying(workbook()), "not a workbook that can be read"),
         (repacked(workbook(), lambda parts: parts.pop(SHEET)), "not a workbook that can be read"),
