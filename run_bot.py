@@ -55,7 +55,11 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
     inbox = Inbox(db, clock, background, in_flight, replica, replayable=[WEB_BOT_ID])
     outbox = Outbox(clock, outbox_due.ring)
 
-    contacts, consents = Contacts(db, clock, settings.default_zone), Consents(clock)
+    contacts, consents, chats = (
+        Contacts(db, clock, settings.default_zone),
+        Consents(clock),
+        ChatsData(inbox, WEB_BOT_ID),
+    )
     desk = Desk(db, clock, outbox, contacts)
     heads = Heads(db, clock, replica, fit_beside if settings.fitting else None)
     bands = Bands(settings.answer_from, settings.suggest_from)
@@ -79,7 +83,7 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
     )
     # the contact comes last, as the others find what is theirs by it
     owners = [appointments, RegistrationsData(), RemindersData(), desk, questions, consents]
-    privacy = Privacy(db, clock, [*owners, ChatsData(inbox, WEB_BOT_ID), contacts])
+    privacy = Privacy(db, clock, [*owners, chats, contacts], [desk, appointments, questions], chats.take_back)
     services = Services(
         clock=clock,
         texts=texts,

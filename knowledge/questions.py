@@ -9,10 +9,15 @@ from sqlalchemy import ColumnElement, Row, bindparam, delete, select, update
 from sqlalchemy.sql.dml import ReturningInsert
 
 from bot.clock import Clock
+from bot.people.privacy import Shown
 from bot.storage import Database, Tx
+from bot.texts.actions import PromoteToPhrasing, ShowMiss, ShowMisses
 from knowledge.engine import Decision
 from knowledge.library import SMALL_TALK
 from knowledge.models import AskedQuestion, DealtMiss, EntryRevision, Wish
+
+MISS_BUTTONS = (ShowMisses, ShowMiss, PromoteToPhrasing)
+"""Each page about misses has one of them."""
 
 GOES_ON_FOR = timedelta(minutes=30)
 """How long after an answer a question may go on from it."""
@@ -132,6 +137,13 @@ class QuestionLog:
         wishes = select(Wish.question_id, Wish.locale, Wish.wished_at, Wish.withdrawn_at, Wish.settled_at)
         wished = await tx.execute(wishes.join(AskedQuestion, AskedQuestion.id == Wish.question_id).where(mine))
         return {"asked": _plain(asked), "to_be_told": _plain(wished)}
+
+    async def shown(self, tx: Tx, contact_id: int) -> Shown:
+        """Every list of misses, as it may quote this asker; pressed again it is there without them."""
+        asked = select(AskedQuestion.id).where(AskedQuestion.contact_id == contact_id).limit(1)
+        if (await tx.execute(asked)).first() is None:
+            return Shown()
+        return Shown(buttons=frozenset(f"{kind.prefix}:" for kind in MISS_BUTTONS))
 
     async def erase(self, tx: Tx, contact_id: int) -> None:
         await tx.execute(delete(AskedQuestion).where(AskedQuestion.contact_id == contact_id))

@@ -12,14 +12,26 @@ from bot.desk.models import DeskQuestion
 from bot.outbox.outbox import Outbox
 from bot.outbox.port import Kind, Owed, Reader
 from bot.people.contacts import Contacts
+from bot.people.privacy import Shown
 from bot.people.roles import audit
 from bot.storage import Database, Tx
 from bot.texts import Button, Message, Translator
-from bot.texts.actions import AskExpert, CloseDeskQuestion, ReplyToDeskQuestion, ShowDesk, StartBooking
+from bot.texts.actions import (
+    AskExpert,
+    CloseDeskQuestion,
+    ConfirmClosing,
+    ReplyToDeskQuestion,
+    ShowDesk,
+    ShowDeskQuestion,
+    StartBooking,
+)
+from bot.texts.message import Buttons
 
 STAFF = ("curator", "expert")
 USEFUL_FOR = timedelta(days=7)
 PAGE = 10
+NOTICE_LIMIT = 3000
+"""Characters of a question in the notice to staff, which is one message; a button opens the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +43,16 @@ class Question:
     status: Literal["open", "answered", "closed"]
     asked_at: datetime
     reply: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenQuestions:
+    """A page of what waits at the desk, and how much waits in all; pages count from 0 to `last`."""
+
+    questions: tuple[Question, ...]
+    total: int
+    page: int
+    last: int
 
 
 class Desk:
@@ -69,14 +91,16 @@ class Desk:
         """Let what is owed go out now."""
         self._outbox.wake()
 
-    async def open_questions(self) -> tuple[list[Question], int]:
-        """The oldest open questions and how many there are in all."""
+    async def open_questions(self, page: int = 0) -> OpenQuestions:
+        """A page of the open questions, oldest first; of a page that is not there any more, the nearest."""
         is_open = DeskQuestion.status == "open"
         async with self._db.read() as tx:
-            rows = await tx.execute(_columns().where(is_open).order_by(DeskQuestion.id).limit(PAGE))
-            questions = [_question(row) for row in rows]
             total = (await tx.execute(select(func.count()).where(is_open))).scalar_one()
-        return questions, total
+            last = max(0, (total - 1) // PAGE)
+            page = max(0, min(page, last))
+            rows = _columns().where(is_open).order_by(DeskQuestion.id).limit(PAGE).offset(page * PAGE)
+            questions = tuple(_question(row) for row in await tx.execute(rows))
+        return OpenQuestions(questions, total, page, last)
 
     async def view(self, question: int) -> Question | None:
         async with self._db.read() as tx:
@@ -93,7 +117,7 @@ class Desk:
             closed = await self._close(tx, question, "answered", actor_id, text, now)
             if closed is None:
                 return await self._was_mine(tx, question, actor_id, text)
-            await audit(tx, actor_id, "desk.replied", f"desk:{question}", {}, now)
+            await audit(tx, actor_id, "desk.replied", _subject(question), {}, now)
             await self._tell(tx, "desk.reply", closed, question, now)
         self._outbox.wake()
         return True
@@ -108,7 +132,7 @@ class Desk:
             asker = await self._close(tx, question, "closed", actor_id, None, now)
             if asker is None:
                 return await self._was_mine(tx, question, actor_id, None)
-            await audit(tx, actor_id, "desk.closed", f"desk:{question}", {}, now)
+            await audit(tx, actor_id, "desk.closed", _subject(question), {}, now)
             await self._tell(tx, "desk.closed", asker, question, now)
         self._outbox.wake()
         return True
@@ -131,7 +155,7 @@ class Desk:
             tx,
             kind=kind,
             contact_id=contact_id,
-            subject=f"desk:{question}",
+            subject=_subject(question),
             key=f"{kind}:{question}:{contact_id}",
             payload={"question": question},
             due_at=now,
@@ -151,17 +175,30 @@ class Desk:
         rows = await tx.execute(_columns().where(DeskQuestion.contact_id == contact_id))
         return {"questions": [dict(row._mapping) for row in rows]}
 
+    async def shown(self, tx: Tx, contact_id: int) -> Shown:
+        """Lists of the desk too: their labels begin with what was asked."""
+        theirs = select(DeskQuestion.id).where(DeskQuestion.contact_id == contact_id)
+        ids = (await tx.execute(theirs)).scalars().all()
+        kinds = (ShowDeskQuestion, ReplyToDeskQuestion, CloseDeskQuestion, ConfirmClosing, ShowDesk)
+        return Shown(
+            subjects=frozenset(_subject(question) for question in ids),
+            buttons=frozenset(kind(question).encode() for question in ids for kind in kinds),
+        )
+
     async def erase(self, tx: Tx, contact_id: int) -> None:
         await tx.execute(delete(DeskQuestion).where(DeskQuestion.contact_id == contact_id))
 
 
-def question_buttons(reader: Reader, question: int) -> tuple[tuple[Button, ...], ...]:
-    say = reader.say
+def _subject(question: int) -> str:
+    return f"desk:{question}"
+
+
+def question_buttons(say: Translator, question: int) -> Buttons:
     return (
         (Button(say.plain("Reply"), ReplyToDeskQuestion(question), style="primary"),),
         (
             Button(say.plain("Close without reply"), CloseDeskQuestion(question)),
-            Button(say.plain("All open questions"), ShowDesk()),
+            Button(say.plain("All open questions"), ShowDesk(question)),
         ),
     )
 
@@ -179,8 +216,11 @@ async def _render_question(tx: Tx, owed: Owed, reader: Reader) -> Message | None
     question = await _owed_question(tx, owed)
     if question is None:
         return None
-    html = reader.say.page("desk/question.html", question=question)
-    return Message(html, question_buttons(reader, question.id))
+    say = reader.say
+    cut = len(question.text) > NOTICE_LIMIT
+    html = say.page("desk/question.html", question=question, limit=NOTICE_LIMIT if cut else None)
+    whole = ((Button(say.plain("Read it whole"), ShowDeskQuestion(question.id)),),) * cut
+    return Message(html, (*whole, *question_buttons(say, question.id)))
 
 
 async def _render_reply(tx: Tx, owed: Owed, reader: Reader) -> Message | None:

@@ -1,7 +1,8 @@
 """Consent, export and erasure. Each room that keeps personal data hands in a `PersonalData` owner at build."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol
 
@@ -26,13 +27,47 @@ class PersonalData(Protocol):
     async def erase(self, tx: Tx, contact_id: int) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What of a person stands in other people's chats.
+
+    That is what was sent about `subjects` (as in the outbox) and what carries a button whose callback data is one of
+    `buttons`, or begins with one that ends in a colon.
+    """
+
+    subjects: frozenset[str] = frozenset()
+    buttons: frozenset[str] = frozenset()
+
+    def __or__(self, other: "Shown") -> "Shown":
+        return Shown(self.subjects | other.subjects, self.buttons | other.buttons)
+
+
+class ShowsToStaff(Protocol):
+    """Shows what a person said or entered to staff, in their chats."""
+
+    async def shown(self, tx: Tx, contact_id: int) -> Shown: ...
+
+
+TakeBack = Callable[[Tx, Shown], Awaitable[None]]
+"""Deletes such messages, as far as the channels let us."""
+
+
 class Privacy:
     """Owners are erased in the order given: whoever others refer to comes last."""
 
-    def __init__(self, db: Database, clock: Clock, owners: Sequence[PersonalData]) -> None:
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        owners: Sequence[PersonalData],
+        rooms: Sequence[ShowsToStaff],
+        take_back: TakeBack,
+    ) -> None:
         self._db = db
         self._clock = clock
         self._owners = owners
+        self._rooms = rooms
+        self._take_back = take_back
 
     async def export(self, contact_id: int) -> bytes:
         """Everything kept about the person, as readable JSON."""
@@ -41,8 +76,12 @@ class Privacy:
         return json.dumps(data, ensure_ascii=False, indent=2, default=_readable).encode()
 
     async def erase(self, contact_id: int) -> None:
-        """Delete what is kept about the person; doing it twice is harmless."""
+        """Delete what is kept about the person, in the chats of staff too; doing it twice is harmless."""
         async with self._db.write() as tx:
+            shown = Shown()
+            for room in self._rooms:
+                shown |= await room.shown(tx, contact_id)
+            await self._take_back(tx, shown)
             for owner in self._owners:
                 await owner.erase(tx, contact_id)
 

@@ -17,14 +17,20 @@ _known: dict[str, type["Action"]] = {}
 
 
 class Action:
-    """Base of all actions; `prefix` names the kind on the wire and never changes once shipped."""
+    """Base of all actions; `prefix` names the kind on the wire and never changes once shipped.
+
+    Fields may be added at the end with the default None, which is not written: buttons from before are still read.
+    """
 
     __slots__ = ()
     prefix: ClassVar[str]
 
     def encode(self) -> str:
         """The callback data; ValueError when it would not fit or not come back the same."""
-        parts = [self.prefix, *(_write(getattr(self, f.name)) for f in fields(self))]  # type: ignore[arg-type]
+        values = [(getattr(self, f.name), f.default) for f in fields(self)]  # type: ignore[arg-type]
+        while values and values[-1] == (None, None):
+            values.pop()
+        parts = [self.prefix, *(_write(value) for value, _ in values)]
         data = _SEPARATOR.join(parts)
         if len(data.encode()) > LIMIT or data.count(_SEPARATOR) != len(parts) - 1:
             raise ValueError(f"does not fit a button: {data!r}")
@@ -34,9 +40,10 @@ class Action:
     def read(cls, parts: list[str]) -> Self:
         hints = get_type_hints(cls)
         names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
-        if len(parts) != len(names):
+        optional = sum(f.default is None for f in fields(cls))  # type: ignore[arg-type]
+        if not len(names) - optional <= len(parts) <= len(names):
             raise ValueError("wrong number of parts")
-        return cls(**{name: _read(hints[name], part) for name, part in zip(names, parts, strict=True)})
+        return cls(**{name: _read(hints[name], part) for name, part in zip(names, parts, strict=False)})
 
 
 def decode(data: str | None) -> Action | None:
@@ -122,18 +129,22 @@ class Idle(Action):
 
 @action("topics")
 class ShowTopics(Action):
-    pass
+    locale: str | None = None
 
 
 @action("cat")
 class ShowCategory(Action):
+    """`locale` is the language of the message with the button; None: the presser's. So it is for entries."""
+
     category: str
     page: int
+    locale: str | None = None
 
 
 @action("ent")
 class ShowEntry(Action):
     entry: str
+    locale: str | None = None
 
 
 @action("pick")
@@ -167,7 +178,10 @@ class SendToDesk(Action):
 
 @action("desk")
 class ShowDesk(Action):
-    pass
+    """The open questions, a page of them; `question` is what the message with the button speaks of."""
+
+    question: int | None = None
+    page: int | None = None
 
 
 @action("dq")
@@ -462,7 +476,9 @@ class ShowSummary(Action):
 
 @action("my")
 class ShowAppointments(Action):
-    pass
+    """`after` is the appointment that the message with the button speaks of."""
+
+    after: int | None = None
 
 
 @action("ap")

@@ -96,7 +96,7 @@ async def appointment_pressed(press: CallbackQuery, action: ShowAppointment, tal
 def detail(view: AppointmentView, talk: Talk) -> Message:
     say = talk.say
     html = say.page("appointments/appointment.html", **page_values(view, talk.contact_id, say))
-    return Message(html, (*_choices(view, talk), _to_list(say)))
+    return Message(html, (*_choices(view, talk), _to_list(view, say)))
 
 
 def _choices(view: AppointmentView, talk: Talk) -> Buttons:
@@ -111,8 +111,8 @@ def _choices(view: AppointmentView, talk: Talk) -> Buttons:
     return ((*move, cancel), (Button(say.plain("Calendar file"), SendCalendarFile(view.id)),))
 
 
-def _to_list(say: Translator) -> tuple[Button, ...]:
-    return (Button(say.plain("My appointments"), ShowAppointments()),)
+def _to_list(view: AppointmentView, say: Translator) -> tuple[Button, ...]:
+    return (Button(say.plain("My appointments"), ShowAppointments(view.id)),)
 
 
 async def _not_found(talk: Talk) -> None:
@@ -183,7 +183,7 @@ def _has_moved(view: AppointmentView, say: Translator) -> Message:
         when=say.when(view.start, view.end),
     )
     show = Button(say.plain("Show the appointment"), ShowAppointment(view.id))
-    return Message(text, ((show,), _to_list(say)))
+    return Message(text, ((show,), _to_list(view, say)))
 
 
 # Its end
@@ -229,7 +229,7 @@ def _is_cancelled(view: AppointmentView, talk: Talk) -> Message:
     text = say("<b>Cancelled</b>: the appointment of {when}.", when=say.when(view.start, view.end))
     again = Button(say.plain("Book a new time"), StartBooking(view.expert.id))
     owner = view.role(talk.contact_id) == "owner"
-    return Message(text, (*(((again,),) if owner else ()), _to_list(say)))
+    return Message(text, (*(((again,),) if owner else ()), _to_list(view, say)))
 
 
 # Its calendar file
@@ -240,4 +240,6 @@ async def file_wanted(press: CallbackQuery, action: SendCalendarFile, talk: Talk
     if document is None:
         await _not_found(talk)
         return
-    await talk.reply.send(Message(talk.say("The appointment as it stands now, for your calendar."), document=document))
+    show = Button(talk.say.plain("Show the appointment"), ShowAppointment(action.appointment))
+    text = talk.say("The appointment as it stands now, for your calendar.")
+    await talk.reply.send(Message(text, ((show,),), document))

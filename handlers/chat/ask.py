@@ -8,7 +8,7 @@ from aiogram.types import CallbackQuery
 from aiogram.types import Message as ChatMessage
 
 from bot.people.contacts import Person
-from bot.texts import Button, Message, Translator
+from bot.texts import LOCALES, Button, Message, Translator
 from bot.texts.actions import (
     AskExpert,
     GoHome,
@@ -61,11 +61,12 @@ async def asked(
 async def suggestion_picked(
     press: CallbackQuery, action: PickSuggestion, services: Services, person: Person, say: Translator, reply: Reply
 ) -> None:
-    answer = await services.answers.pick(person.contact_id, action.question, action.entry, say.locale)
+    here = await _of_question(action.question, services, person, say)
+    answer = await services.answers.pick(person.contact_id, action.question, action.entry, here.locale)
     if answer is None:
         await reply.toast(say.plain("That answer is no longer here. Please ask again."))
     else:
-        await reply.show(_with_why(answer_message(answer.entry, answer.question, say), answer.question, person, say))
+        await reply.show(_outcome_message(answer, here, person))
 
 
 async def answer_rated(
@@ -84,12 +85,13 @@ async def wish_pressed(
 ) -> None:
     """The asker wants to be told of an answer, or not any more."""
     wishes, asker = services.wishes, person.contact_id
+    here = await _of_question(action.question, services, person, say)
     if action.on:
-        stands = await wishes.wish(asker, action.question, say.locale)
+        stands = await wishes.wish(asker, action.question, here.locale)
     else:
         stands = await wishes.withdraw(asker, action.question)
     if stands:
-        await reply.show(_wish_noted(action.question, action.on, say))
+        await reply.show(_wish_noted(action.question, action.on, here))
     else:
         await reply.toast(say.plain("That question is no longer here. Please ask again."), alert=True)
 
@@ -107,77 +109,106 @@ def _wish(question: int, on: bool, say: Translator) -> Button:
     return Button(label, TellMe(question, on))
 
 
-async def topics_wanted(message: ChatMessage, services: Services, say: Translator, reply: Reply) -> None:
-    await reply.send(await topics(services, say))
+async def topics_wanted(
+    message: ChatMessage, services: Services, person: Person, say: Translator, reply: Reply
+) -> None:
+    await reply.send(await topics(services, say, person))
 
 
-async def topics_pressed(press: CallbackQuery, services: Services, say: Translator, reply: Reply) -> None:
-    await reply.show(await topics(services, say))
+async def topics_pressed(
+    press: CallbackQuery, action: ShowTopics, services: Services, person: Person, say: Translator, reply: Reply
+) -> None:
+    await reply.show(await topics(services, _in(action.locale, services, say), person))
 
 
 async def category_pressed(
-    press: CallbackQuery, action: ShowCategory, services: Services, say: Translator, reply: Reply
+    press: CallbackQuery, action: ShowCategory, services: Services, person: Person, say: Translator, reply: Reply
 ) -> None:
-    entries = await services.answers.category(action.category, say.locale)
+    here = _in(action.locale, services, say)
+    entries = await services.answers.category(action.category, here.locale)
     if not entries:
-        await reply.show(await topics(services, say))
+        await reply.show(await topics(services, here, person))
         return
     page = max(0, min(action.page, (len(entries) - 1) // PAGE))
-    await reply.show(await _category(action.category, entries, page, services, say))
+    await reply.show(await _category(action.category, entries, page, services, here, person))
 
 
 async def entry_pressed(
-    press: CallbackQuery, action: ShowEntry, services: Services, say: Translator, reply: Reply
+    press: CallbackQuery, action: ShowEntry, services: Services, person: Person, say: Translator, reply: Reply
 ) -> None:
-    if not await open_entry(action.entry, services, say, reply):
+    if not await open_entry(action.entry, services, person, _in(action.locale, services, say), reply):
         await reply.toast(say.plain("That answer is no longer here. Please ask again."))
 
 
-async def open_entry(entry_id: str, services: Services, say: Translator, reply: Reply) -> bool:
-    """Show one entry; False when there is none of that id."""
+async def open_entry(entry_id: str, services: Services, person: Person, say: Translator, reply: Reply) -> bool:
+    """Show one entry in the language of `say`; False when there is none of that id."""
     entry = await services.answers.entry(entry_id, say.locale)
     if entry is None:
         return False
-    await reply.show(answer_message(entry, 0, say))
+    await reply.show(answer_message(entry, 0, say, person))
     return True
 
 
-async def topics(services: Services, say: Translator) -> Message:
+# Languages. A message keeps the language of the question it answers, and so does what its buttons open.
+
+
+def _in(locale: str | None, services: Services, say: Translator) -> Translator:
+    """Speaks the language a button names; without one, the person's."""
+    return services.texts.translator(locale, say.zone) if locale is not None and locale in LOCALES else say
+
+
+async def _of_question(question: int, services: Services, person: Person, say: Translator) -> Translator:
+    """Speaks the language of a question that this person asked."""
+    logged = await services.questions.logged(question, person.contact_id)
+    return _in(logged.locale if logged else None, services, say)
+
+
+def _named(say: Translator, person: Person) -> str | None:
+    """The language for the buttons of a message; None, which follows every switch, for the person's own."""
+    return say.locale if say.locale != person.locale else None
+
+
+async def topics(services: Services, say: Translator, person: Person) -> Message:
+    locale = _named(say, person)
     categories = [
-        (Button(say.localized(category.names), ShowCategory(category.id, 0)),)
+        (Button(say.localized(category.names), ShowCategory(category.id, 0, locale)),)
         for category in await services.answers.categories()
     ]
     text = say("<b>Topics</b>\n\nPick one, or just type your question in your own words.")
     return Message(text, (*categories, (Button(say.plain("Main menu"), GoHome()),)))
 
 
-async def _category(category: str, entries: list[Heading], page: int, services: Services, say: Translator) -> Message:
+async def _category(
+    category: str, entries: list[Heading], page: int, services: Services, say: Translator, person: Person
+) -> Message:
+    locale = _named(say, person)
     categories = await services.answers.categories()
     name = next((c.names for c in categories if c.id == category), category)
-    listed = [_entry_button(heading) for heading in entries[page * PAGE : (page + 1) * PAGE]]
+    listed = [_entry_button(heading, locale) for heading in entries[page * PAGE : (page + 1) * PAGE]]
     turn = []
     if page > 0:
-        turn.append(Button(say.plain("‹ Previous"), ShowCategory(category, page - 1)))
+        turn.append(Button(say.plain("‹ Previous"), ShowCategory(category, page - 1, locale)))
     if (page + 1) * PAGE < len(entries):
-        turn.append(Button(say.plain("Next ›"), ShowCategory(category, page + 1)))
+        turn.append(Button(say.plain("Next ›"), ShowCategory(category, page + 1, locale)))
     html = say("<b>{name}</b>\n\n{count} questions.", name=say.localized(name), count=len(entries))
-    back = (Button(say.plain("All topics"), ShowTopics()),)
+    back = (Button(say.plain("All topics"), ShowTopics(locale)),)
     return Message(html, (*rows(listed, 1), *([tuple(turn)] if turn else []), back))
 
 
 def _shown(outcome: Answer | Suggestions | Decline, services: Services, person: Person) -> Message:
     """Speaks the language of the question, which need not be the person's."""
     locale = outcome.entry.locale if isinstance(outcome, Answer) else outcome.locale
-    say = services.texts.translator(locale, person.zone)
-    return _with_why(_outcome_message(outcome, say), outcome.question, person, say)
+    return _outcome_message(outcome, services.texts.translator(locale, person.zone), person)
 
 
-def _outcome_message(outcome: Answer | Suggestions | Decline, say: Translator) -> Message:
+def _outcome_message(outcome: Answer | Suggestions | Decline, say: Translator, person: Person) -> Message:
     if isinstance(outcome, Answer):
-        return answer_message(outcome.entry, outcome.question, say)
-    if isinstance(outcome, Suggestions):
-        return _did_you_mean(outcome, say)
-    return _declined(outcome, say)
+        message = answer_message(outcome.entry, outcome.question, say, person)
+    elif isinstance(outcome, Suggestions):
+        message = _did_you_mean(outcome, say)
+    else:
+        message = _declined(outcome, say, person)
+    return _with_why(message, outcome.question, person, say)
 
 
 def _with_why(message: Message, question: int, person: Person, say: Translator) -> Message:
@@ -188,19 +219,20 @@ def _with_why(message: Message, question: int, person: Person, say: Translator) 
     return replace(message, buttons=(*message.buttons, why))
 
 
-def answer_message(entry: ShownEntry, question: int, say: Translator) -> Message:
+def answer_message(entry: ShownEntry, question: int, say: Translator, person: Person) -> Message:
     """An entry with its sources, what is related, and the way to a person; `question` 0 means it was browsed."""
     if entry.category == "smalltalk":
         return Message(entry.html)
     html = say.page("answers/answer.html", entry=entry)
-    related = tuple((_entry_button(heading),) for heading in entry.related)
+    locale = _named(say, person)
+    related = tuple((_entry_button(heading, locale),) for heading in entry.related)
     rating = ((Button("👍", RateAnswer(question, True)), Button("👎", RateAnswer(question, False))),) * bool(question)
-    more = Button(say.plain("More on this topic"), ShowCategory(entry.category, 0))
+    more = Button(say.plain("More on this topic"), ShowCategory(entry.category, 0, locale))
     if entry.review_due:  # a person comes first where the text may be out of date
         expert = Button(say.plain("Ask an expert"), AskExpert(question), style="primary")
         return Message(html, ((expert, _book(say)), *related, *rating, (more,)))
-    person = Button(say.plain("Ask an expert"), AskExpert(question))
-    return Message(html, (*related, *rating, (person, more)))
+    ask = Button(say.plain("Ask an expert"), AskExpert(question))
+    return Message(html, (*related, *rating, (ask, more)))
 
 
 def _did_you_mean(outcome: Suggestions, say: Translator) -> Message:
@@ -212,13 +244,13 @@ def _did_you_mean(outcome: Suggestions, say: Translator) -> Message:
     return Message(say("I am not quite sure what you mean. Is it one of these?"), (*choices, person, wish))
 
 
-def _declined(outcome: Decline, say: Translator) -> Message:
+def _declined(outcome: Decline, say: Translator, person: Person) -> Message:
     return Message(
         say.page("answers/decline.html"),
         (
             (Button(say.plain("Ask an expert"), AskExpert(outcome.question), style="primary"),),
             (_wish(outcome.question, True, say),),
-            (Button(say.plain("Browse the topics"), ShowTopics()), _book(say)),
+            (Button(say.plain("Browse the topics"), ShowTopics(_named(say, person))), _book(say)),
         ),
     )
 
@@ -227,8 +259,8 @@ def _book(say: Translator) -> Button:
     return Button(say.plain("Book an expert"), StartBooking(None))
 
 
-def _entry_button(heading: Heading) -> Button:
-    return Button(_cut(heading.question), ShowEntry(heading.id))
+def _entry_button(heading: Heading, locale: str | None) -> Button:
+    return Button(_cut(heading.question), ShowEntry(heading.id, locale))
 
 
 def _cut(text: str) -> str:

@@ -8,7 +8,6 @@ from aiogram.types import CallbackQuery
 from aiogram.types import Message as ChatMessage
 
 from bot.desk.desk import Question, question_buttons
-from bot.outbox.port import Reader
 from bot.people.contacts import Person
 from bot.texts import Button, Message, Translator
 from bot.texts.actions import (
@@ -21,12 +20,14 @@ from bot.texts.actions import (
     ShowDesk,
     ShowDeskQuestion,
 )
+from bot.texts.markdown import split
+from bot.texts.message import Buttons
 from handlers.chat.filters import Holds, Pressed
 from handlers.chat.reply import Reply
 from handlers.services import Services
 
-QUESTION_LIMIT = 3000
-"""Characters: the question must fit one message with its heading when staff read it, and so must the reply."""
+REPLY_LIMIT = 3000
+"""Characters: with its heading and the question's beginning the reply must fit one message to the asker."""
 
 
 class Writing(StatesGroup):
@@ -40,6 +41,8 @@ def setup() -> Router:
     router.callback_query.register(expert_wanted, Pressed(AskExpert))
     router.message.register(question_typed, Writing.question, F.text & ~F.text.startswith("/"))
 
+    router.message.register(not_typed, Writing.question, ~F.text)
+
     staff = Router(name="desk for staff")
     staff.message.filter(Holds("expert", "curator"))
     staff.callback_query.filter(Holds("expert", "curator"))
@@ -50,6 +53,7 @@ def setup() -> Router:
     staff.callback_query.register(close_pressed, Pressed(CloseDeskQuestion))
     staff.callback_query.register(closing_confirmed, Pressed(ConfirmClosing))
     staff.message.register(reply_typed, StateFilter(Writing.reply), F.text & ~F.text.startswith("/"))
+    staff.message.register(not_typed, StateFilter(Writing.reply), ~F.text)
     router.include_router(staff)
     return router
 
@@ -75,8 +79,8 @@ async def expert_wanted(
         await state.set_state(Writing.question)
         await reply.send(_ask_for_question(say))
         return
-    await services.desk.ask(person.contact_id, text[:QUESTION_LIMIT], update_id)
-    await reply.send(_received(text[:QUESTION_LIMIT], say))
+    await services.desk.ask(person.contact_id, text, update_id)
+    await reply.send(_received(text, say))
 
 
 async def question_typed(
@@ -89,9 +93,6 @@ async def question_typed(
     reply: Reply,
 ) -> None:
     text = (message.text or "").strip()
-    if len(text) > QUESTION_LIMIT:
-        await reply.send(_too_long(say))
-        return
     await services.desk.ask(person.contact_id, text, update_id)
     await state.clear()
     await reply.send(_received(text, say))
@@ -107,7 +108,7 @@ def _ask_for_question(say: Translator) -> Message:
 
 
 def _too_long(say: Translator) -> Message:
-    return Message(say("That is longer than {limit} characters. Please send a shorter version.", limit=QUESTION_LIMIT))
+    return Message(say("That is longer than {limit} characters. Please send a shorter version.", limit=REPLY_LIMIT))
 
 
 def _received(text: str, say: Translator) -> Message:
@@ -115,20 +116,32 @@ def _received(text: str, say: Translator) -> Message:
     return Message(html, ((Button(say.plain("Main menu"), GoHome()),),))
 
 
+async def not_typed(message: ChatMessage, say: Translator, reply: Reply) -> None:
+    """A photo or a sticker where a text is wanted."""
+    text = say("I can read text only. Please type your answer.")
+    await reply.send(Message(text, ((Button(say.plain("Cancel"), Leave()),),)))
+
+
 async def desk_wanted(message: ChatMessage, services: Services, say: Translator, reply: Reply) -> None:
-    await reply.send(await _open_questions(services, say))
+    await reply.send(await _open_questions(0, services, say))
 
 
-async def desk_pressed(press: CallbackQuery, services: Services, say: Translator, reply: Reply) -> None:
-    await reply.show(await _open_questions(services, say))
+async def desk_pressed(
+    press: CallbackQuery, action: ShowDesk, services: Services, say: Translator, reply: Reply
+) -> None:
+    await reply.show(await _open_questions(action.page or 0, services, say))
 
 
-async def _open_questions(services: Services, say: Translator) -> Message:
-    questions, total = await services.desk.open_questions()
-    if not questions:
+async def _open_questions(page: int, services: Services, say: Translator) -> Message:
+    waiting = await services.desk.open_questions(page)
+    if not waiting.questions:
         return Message(say("No open questions. Well done."))
-    buttons = tuple((Button(_first_words(each), ShowDeskQuestion(each.id)),) for each in questions)
-    return Message(say.count("<b>{n} open question</b>", "<b>{n} open questions</b>, oldest first", total), buttons)
+    buttons = tuple((Button(_first_words(each), ShowDeskQuestion(each.id)),) for each in waiting.questions)
+    back = Button(say.plain("‹ Previous"), ShowDesk(None, waiting.page - 1))
+    on = Button(say.plain("Next ›"), ShowDesk(None, waiting.page + 1))
+    turn = (back,) * (waiting.page > 0) + (on,) * (waiting.page < waiting.last)
+    heading = say.count("<b>{n} open question</b>", "<b>{n} open questions</b>, oldest first", waiting.total)
+    return Message(heading, (*buttons, turn))
 
 
 def _first_words(question: Question) -> str:
@@ -137,14 +150,26 @@ def _first_words(question: Question) -> str:
 
 
 async def question_pressed(
-    press: CallbackQuery, action: ShowDeskQuestion, services: Services, person: Person, say: Translator, reply: Reply
+    press: CallbackQuery, action: ShowDeskQuestion, services: Services, say: Translator, reply: Reply
 ) -> None:
     question = await services.desk.view(action.question)
     if question is None:
         await reply.toast(say.plain("That question is no longer here."))
         return
-    buttons = question_buttons(Reader(person.contact_id, say), question.id) if question.status == "open" else ()
-    await reply.show(Message(say.page("desk/question.html", question=question), buttons))
+    first, *more = _whole(question, say)
+    await reply.show(first)
+    for part in more:
+        await reply.send(part)
+
+
+def _whole(question: Question, say: Translator) -> list[Message]:
+    """The question in as many messages as it takes, each with a button that names it: see `Desk.shown`."""
+    is_open = question.status == "open"
+    every: Buttons = ((Button(say.plain("All open questions"), ShowDesk(question.id)),),)
+    under_parts: Buttons = ((Button(say.plain("Reply"), ReplyToDeskQuestion(question.id)),),) if is_open else every
+    *parts, last = split(say.page("desk/question.html", question=question, limit=None))
+    buttons = question_buttons(say, question.id) if is_open else every
+    return [*(Message(part, under_parts) for part in parts), Message(last, buttons)]
 
 
 async def reply_wanted(
@@ -162,14 +187,15 @@ async def reply_wanted(
     await state.set_state(Writing.reply)
     await state.set_data({"question": action.question})
     html = say.page("desk/write_reply.html", question=question)
-    await reply.send(Message(html, ((Button(say.plain("Cancel"), Leave()),),)))
+    whole = Button(say.plain("Read it whole"), ShowDeskQuestion(question.id))
+    await reply.send(Message(html, ((whole, Button(say.plain("Cancel"), Leave())),)))
 
 
 async def reply_typed(
     message: ChatMessage, state: FSMContext, services: Services, person: Person, say: Translator, reply: Reply
 ) -> None:
     text = (message.text or "").strip()
-    if len(text) > QUESTION_LIMIT:
+    if len(text) > REPLY_LIMIT:
         await reply.send(_too_long(say))
         return
     question = (await state.get_data()).get("question", 0)
@@ -201,4 +227,4 @@ async def closing_confirmed(
     if not await services.desk.close(person.contact_id, action.question):
         await reply.toast(say.plain("That question is no longer open."), alert=True)
         return
-    await reply.show(await _open_questions(services, say))
+    await reply.show(await _open_questions(0, services, say))

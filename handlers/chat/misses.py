@@ -109,7 +109,7 @@ async def why_pressed(
         await reply.toast(say.plain(NO_LONGER_THERE), alert=True)
     else:
         html = say.page("answers/why.html", logged=evidence.logged, ranking=evidence.ranking, same=evidence.same)
-        await reply.send(Message(html))
+        await reply.send(Message(html, ((_all_misses(say),),) if person.may("curator") else ()))
 
 
 # Looking

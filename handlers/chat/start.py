@@ -68,7 +68,7 @@ async def _opened(
     """Open what a deep link names: an invitation, an entry, an expert's calendar or an event."""
     kind, _, rest = payload.partition("_")
     if kind == "faq":
-        return await ask.open_entry(rest, services, say, reply)
+        return await ask.open_entry(rest, services, person, say, reply)
     if kind == "book":
         return await book.open_expert(rest, services, person, say, reply)
     if kind == "event":

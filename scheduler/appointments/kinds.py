@@ -41,6 +41,11 @@ def subject(appointment_id: int) -> str:
     return f"appointment:{appointment_id}"
 
 
+def callback_data(appointment_id: int) -> list[str]:
+    """What a button under every message about an appointment says; see `bot.people.privacy.Shown`."""
+    return [kind(appointment_id).encode() for kind in (ShowAppointment, ShowAppointments)]
+
+
 # Owing
 
 
@@ -190,7 +195,7 @@ def buttons(view: AppointmentView, contact_id: int, say: Translator, with_file: 
 
 
 def _after_the_end(view: AppointmentView, contact_id: int, say: Translator) -> Buttons:
-    mine = Button(say.plain("My appointments"), ShowAppointments())
+    mine = Button(say.plain("My appointments"), ShowAppointments(view.id))
     if view.role(contact_id) == "expert":
         return ((mine,),)
     return ((Button(say.plain("Book a new time"), StartBooking(view.expert.id)), mine),)

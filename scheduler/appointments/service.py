@@ -12,7 +12,7 @@ from bot.clock import Clock
 from bot.outbox.outbox import NewRow, Outbox
 from bot.outbox.port import Kind
 from bot.people.models import Contact
-from bot.people.privacy import Consents
+from bot.people.privacy import Consents, Shown
 from bot.people.roles import audit
 from bot.storage import Database, Tx
 from bot.texts import Document, Translator
@@ -548,6 +548,13 @@ class Appointments:
             "booked": [dict(row._mapping) for row in await tx.execute(own.order_by(Appointment.id))],
             "expert_profiles": [dict(row._mapping) for row in await tx.execute(linked)],
         }
+
+    async def shown(self, tx: Tx, contact_id: int) -> Shown:
+        ids = (await tx.execute(select(Appointment.id).where(Appointment.contact_id == contact_id))).scalars().all()
+        return Shown(
+            subjects=frozenset(kinds.subject(appointment) for appointment in ids),
+            buttons=frozenset(data for appointment in ids for data in kinds.callback_data(appointment)),
+        )
 
     async def erase(self, tx: Tx, contact_id: int) -> None:
         """Cancel what is ahead, tell the experts, and keep the rest without anything personal."""

@@ -7,10 +7,9 @@ import pytest
 import structlog
 from sqlalchemy import func, select
 
-from bot.channels.webchat.models import WebMessage
 from bot.channels.webchat.visitors import HISTORY
-from bot.inbox import InboxUpdate
 from bot.outbox.models import OutboxRow
+from bot.outbox.port import ChatRef
 from bot.people.models import AuditRecord, Chat, Contact
 from bot.storage import Base
 from bot.texts.actions import AskExpert, PickSuggestion, RateAnswer, ReplyToDeskQuestion, ShowDesk
@@ -199,21 +198,81 @@ async def test_erasing_leaves_nothing_that_says_who_or_what(town: Machine, clock
         await ann.says(text)
     await ann.presses("forum")
     await ann.presses("Register")
-    await ann.says("/erase")
-    await ann.presses("Yes, erase everything")
+    await erases_everything(ann)
     assert "erased" in (await ann.last()).text
     await town.core.inbox.flush()
     async with town.core.db.read() as tx:
         assert (await tx.execute(select(func.count()).select_from(Contact))).scalar_one() == 0
         assert (await tx.execute(select(func.count()).select_from(Chat))).scalar_one() == 0
         assert (await tx.execute(select(func.count()).select_from(OutboxRow))).scalar_one() == 0
-        said = (await tx.execute(select(WebMessage.text))).scalars().all()
-        kept = (await tx.execute(select(InboxUpdate.payload))).scalars().all()
-    assert not any("robot" in text for text in [*said, *kept])
+    await nothing_kept_says(town, "robot")
     clock.advance(timedelta(days=20))
     await town.settled()
     assert len(await ann.page()) == 1
     assert "CIPO Advisor" in (await ann.says("/start")).text
+
+
+async def test_erasing_takes_back_what_staff_were_shown_and_nothing_else(town: Machine) -> None:
+    bo, ada, eve = await town.staff("curator"), await town.staff("expert", 1), await town.visitor()
+    ann = await town.visitor()
+    await eve.says("/ask")
+    await eve.says("Who owns the windmill?")
+    await ann.says("Our secret robot arm")
+    await ann.says("/ask")
+    await ann.says("Secret: who owns the robot arm?" + " And then?" * 380)
+    await ann.says("/ask")
+    await ann.says("The robot again?")
+    await books(ann, "Ann Robot")
+    for reader in (bo, ada):
+        assert any("robot" in message.text for message in await reader.page())
+    await bo.says("/misses")
+    await bo.says("/desk")
+    await bo.presses("Secret")
+    await bo.presses("Read it whole")
+    await bo.presses("Reply")
+    await bo.says("/desk")
+    await bo.presses("The robot again")
+    await bo.presses("Reply")
+    await bo.says("Ours.")
+    await ada.says("/appointments")
+    await ada.presses("26 Nov")
+    await ada.presses("Calendar file")
+    await town.core.inbox.flush()
+    await erases_everything(ann)
+    await town.core.inbox.flush()
+    for text in ("robot", "Robot", "And then?", "ann@arms.example"):
+        await nothing_kept_says(town, text)
+    assert any("windmill" in message.text for message in await bo.page())
+    assert any("Your client cancelled" in message.text for message in await ada.page())
+    assert "1 open question" in (await bo.says("/desk")).text
+
+
+async def erases_everything(visitor: Visitor) -> None:
+    await visitor.says("/erase")
+    await visitor.presses("Yes, erase everything")
+
+
+async def books(visitor: Visitor, name: str) -> None:
+    await visitor.says("/book")
+    for label in ("Patents", "Ada Wong", "26", "10:00"):
+        await visitor.presses(label)
+    for text in ("Robot Arms Ltd", name, "ann@arms.example", "Is the robot arm free?"):
+        await visitor.says(text)
+    await visitor.presses("I agree")
+    await visitor.presses("Confirm")
+
+
+async def nothing_kept_says(town: Machine, text: str) -> None:
+    """No table holds the text, documents included; the knowledge, which is no person's, aside."""
+    import_tables()
+    async with town.core.db.read() as tx:
+        for table in Base.metadata.sorted_tables:
+            if table.name not in KNOWLEDGE:
+                rows = (await tx.execute(select(table))).all()
+                assert not [row for row in rows if text in str(row)], table.name
+
+
+KNOWLEDGE = ("entry_revision", "knowledge_state", "knowledge_model")
 
 
 async def test_a_failure_is_told_with_a_code_that_finds_it_in_the_log(
@@ -253,3 +312,48 @@ async def test_any_text_within_the_limit_gets_an_answer(text: str, chat: Machine
     ann = await chat.visitor()
     assert (await ann.says(text)).by == "bot"
     assert (await ann.last()).text
+
+
+async def test_a_question_of_the_greatest_length_reaches_staff_whole(chat: Machine) -> None:
+    bo, ann = await chat.staff("curator"), await chat.visitor()
+    longest = "".join(f"{number:07d} " for number in range(512))[:4095] + "?"
+    declined = await ann.says(longest)
+    await ann.presses("Ask an expert", declined)
+    notice = await bo.last()
+    assert "0000000" in notice.text
+    assert "The question goes on" in notice.text
+    await bo.presses("Read it whole", notice)
+    read = "".join("".join(message.text.split()) for message in (await bo.page())[-2:])
+    assert "".join(longest.split()) in read
+    await bo.presses("Reply")
+    assert "Sent" in (await bo.says("That is long.")).text
+    assert "That is long." in (await ann.last()).text
+
+
+async def test_the_desk_turns_its_pages(chat: Machine) -> None:
+    bo, ann = await chat.staff("curator"), await chat.visitor()
+    for number in range(11):
+        await chat.core.services.desk.ask(await _contact_of(chat, ann), f"Question of number {number}?", -number - 1)
+    await chat.settled()
+    first = await bo.says("/desk")
+    assert "11 open questions" in first.text
+    assert not any("number 10" in label for label in first.labels())
+    second = await bo.presses("Next", first)
+    assert [label for label in second.labels() if "number" in label] == ["Question of number 10?"]
+    assert len((await bo.presses("Previous", second)).labels()) == len(first.labels())
+
+
+async def _contact_of(chat: Machine, visitor: Visitor) -> int:
+    person = await chat.core.services.contacts.meet(ChatRef(chat.app.web_bot.id, visitor.chat_id), "en")
+    return person.contact_id
+
+
+async def test_the_buttons_of_an_answer_speak_its_language(chat: Machine) -> None:
+    ann = await chat.visitor("en")
+    answer = await ann.says("什么是CIPO")
+    assert "知识产权" in answer.text
+    related = next(label for label in answer.labels() if "？" in label)
+    opened = await ann.presses(related, answer)
+    assert related in opened.text
+    listed = await ann.presses("更多相关问答", opened)
+    assert "主题" in (await ann.presses("全部主题", listed)).text

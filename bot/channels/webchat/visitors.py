@@ -5,12 +5,12 @@ so an accepted message is never lost and never arrives twice.
 """
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Text, bindparam, cast, delete, func, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from bot.channels.telegram_html import Styled, typed
@@ -324,16 +324,36 @@ ADD_MESSAGE = insert(WebMessage)
 
 async def erase_chat(tx: Tx, chat_id: int) -> None:
     """Forget what was said in a chat. It stays open, so that the person can be told; pages drop what they show."""
+    await _bury(tx, chat_id, true())
+    await tx.execute(delete(WebCallback).where(WebCallback.chat_id == chat_id))
+    await tx.execute(delete(WebProfile).where(WebProfile.scope == f"chat:{chat_id}"))
+
+
+async def erase_messages(tx: Tx, chat_id: int, message_ids: Collection[int]) -> None:
+    """Forget some messages of a chat, with their documents; pages drop them."""
+    await _bury(tx, chat_id, WebMessage.message_id.in_(message_ids))
+
+
+async def _bury(tx: Tx, chat_id: int, which: ColumnElement[bool]) -> None:
     bump = update(WebChat).where(WebChat.id == chat_id).values(last_seq=WebChat.last_seq + 1)
     seq = (await tx.execute(bump.returning(WebChat.last_seq))).scalar_one_or_none()
     if seq is None:
         return
-    mine = WebMessage.chat_id == chat_id
-    files = (await tx.execute(select(WebMessage.file_id).where(mine, WebMessage.file_id.is_not(None)))).scalars().all()
-    await tx.execute(delete(WebCallback).where(WebCallback.chat_id == chat_id))
-    await tx.execute(update(WebMessage).where(mine).values(**TOMBSTONE, seq=seq))
-    await tx.execute(delete(WebDocument).where(WebDocument.file_id.in_(set(files)), ~is_shown()))
-    await tx.execute(delete(WebProfile).where(WebProfile.scope == f"chat:{chat_id}"))
+    buried = (WebMessage.chat_id == chat_id) & which
+    files = select(WebMessage.file_id).where(buried, WebMessage.file_id.is_not(None))
+    ids = set((await tx.execute(files)).scalars())
+    await tx.execute(update(WebMessage).where(buried).values(**TOMBSTONE, seq=seq))
+    await tx.execute(delete(WebDocument).where(WebDocument.file_id.in_(ids), ~is_shown()))
+
+
+async def with_buttons(tx: Tx, chat_ids: Collection[int], data: Collection[str]) -> list[tuple[int, int]]:
+    """Chat and number of the messages with a button that says one of `data`, or begins with one ending in a colon."""
+    if not data:
+        return []
+    markup = cast(WebMessage.markup, Text)
+    said = [markup.contains(f'"{each}' if each.endswith(":") else f'"{each}"', autoescape=True) for each in data]
+    found = select(WebMessage.chat_id, WebMessage.message_id).where(WebMessage.chat_id.in_(chat_ids), or_(*said))
+    return [(row.chat_id, row.message_id) for row in await tx.execute(found)]
 
 
 async def export_chat(tx: Tx, chat_id: int) -> list[Json]:
