@@ -7,6 +7,7 @@ which is harmless: use cases are idempotent and conversation state is replayed (
 """
 
 import asyncio
+import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,13 +33,15 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from bot.background import Background, InFlight
 from bot.clock import Clock
-from bot.storage import Base, Database, Id, Tx, database_epoch
+from bot.storage import Base, Database, Id, Tx, database_epoch, is_outage
 
 log = structlog.get_logger(__name__)
 
 LEASE_SECONDS = 15.0
 HANDLING_SECONDS = 60.0
 """An update whose handling takes longer is given up: the next message of that chat must not wait for ever."""
+TELLING_SECONDS = 10.0
+"""What there is on top to tell the person that it was given up."""
 MAX_ATTEMPTS = 3
 KEPT_FOR = timedelta(days=2)
 """A channel may deliver an update again within a day; later than that nobody asks."""
@@ -106,10 +109,18 @@ class Accepted:
 
 
 Handle = Callable[[Accepted], Awaitable[None]]
+GivenUp = Callable[[Accepted, str], Awaitable[None]]
+"""Hears of an update that will not be handled any more, and under which reference the log tells why."""
+
+
+async def nobody_hears(accepted: Accepted, reference: str) -> None:
+    """For tests without anybody to tell."""
 
 
 class Inbox:
-    """`handle` works off one update and does not raise; it is set once, at build.
+    """`handle` works off one update and raises only when the database is away: then the update stays open and is
+    handled again, as often as one that was cut off. `given_up` hears of those that never will be, and of one that took
+    too long. Both are set once, at build.
 
     `replayable` names the bots whose channel drops a repeated send by itself: their updates are marked done together
     with the next one accepted, or within a tick, as handling one twice shows nobody anything. But an update is always
@@ -138,6 +149,7 @@ class Inbox:
         self._one_suspect = asyncio.Lock()
         self._stopping = False
         self.handle: Handle
+        self.given_up: GivenUp = nobody_hears
 
     async def accept(self, tx: Tx, lane: Lane, key: str, payload: str) -> Accepted | None:
         """Keep an update, in the caller's transaction; None when it was accepted before. `take` it after the commit."""
@@ -183,6 +195,12 @@ class Inbox:
                     await self._settle(lane)
                     await self._begin(queue[0])
                 queue.popleft()
+        except BaseException as error:
+            # whatever is still open has to be loaded again before anything newer begins
+            self._owned.pop(lane, None)
+            if not is_outage(error):
+                raise
+            log.warning("updates left for later, as the database is away", chat=lane.chat_id, error=str(error))
         finally:
             del self._queues[lane]
 
@@ -214,7 +232,7 @@ class Inbox:
         if accepted.attempts is None:
             await self._work(accepted)
         elif accepted.attempts >= MAX_ATTEMPTS:
-            log.error("update given up", update_id=accepted.id, attempts=accepted.attempts)
+            await self._give_up(accepted, f"tried {accepted.attempts} times")
             self._done.setdefault(accepted.lane, []).append(accepted.id)
         elif accepted.attempts:
             async with self._one_suspect:
@@ -231,13 +249,28 @@ class Inbox:
 
     async def _work(self, accepted: Accepted) -> None:
         try:
-            async with asyncio.timeout(HANDLING_SECONDS):
+            async with asyncio.timeout(HANDLING_SECONDS) as limit:
                 await self.handle(accepted)
-        except Exception:
-            log.exception("update failed", update_id=accepted.id)
+        except Exception as error:
+            if limit.expired():
+                await self._give_up(accepted, "took too long", trace=True)
+            elif is_outage(error):
+                raise
+            else:
+                log.exception("update failed", update_id=accepted.id)
         self._done.setdefault(accepted.lane, []).append(accepted.id)
         if accepted.lane.bot_id not in self._replayable:
             await self._settle(accepted.lane)
+
+    async def _give_up(self, accepted: Accepted, why: str, trace: bool = False) -> None:
+        """Whoever sent it is told, if that can be done; in any case the next update of the chat gets its turn."""
+        reference = secrets.token_hex(4)
+        log.error("update given up", update_id=accepted.id, why=why, reference=reference, exc_info=trace)
+        try:
+            async with asyncio.timeout(TELLING_SECONDS):
+                await self.given_up(accepted, reference)
+        except Exception:
+            log.exception("nobody could be told", update_id=accepted.id, reference=reference)
 
     async def flush(self) -> None:
         """Mark what was worked off as done."""

@@ -77,7 +77,8 @@ class App:
         self.telegram_bot = self._telegram_bot()
         bots = {bot.id: bot for bot in (self.web_bot, self.telegram_bot) if bot is not None}
         dispatcher = build_dispatcher(core.services, ConversationStorage(core.db), settings.messages_per_minute)
-        core.inbox.handle = Feeder(dispatcher, bots)
+        feeder = Feeder(dispatcher, bots, core.services.contacts, core.texts)
+        core.inbox.handle, core.inbox.given_up = feeder, feeder.given_up
         self.sender = Sender(
             core.db,
             core.clock,
@@ -89,6 +90,7 @@ class App:
         )
         core.outbox_due.answer(self.sender.wake)
         self.ticks = Ticks(self._ticks(), core.clock, core.in_flight)
+        self.poller: Poller | None = None
         self.stopping = asyncio.Event()
         self.address = ""
 
@@ -196,8 +198,8 @@ class App:
         if bot is None:
             return None
         core.background.start(self._introduce_to_telegram(bot), "telegram profile")
-        poller = Poller(bot, core.db, core.inbox, ALLOWED_UPDATES, self._may_poll)
-        return core.background.start(poller.run(self.stopping), "telegram polling")
+        self.poller = Poller(bot, core.db, core.inbox, ALLOWED_UPDATES, self._may_poll, core.clock)
+        return core.background.start(self.poller.run(self.stopping), "telegram polling")
 
     async def _introduce_to_telegram(self, bot: Bot) -> None:
         """Commands and descriptions; Telegram limits how often they change, so a refusal is only logged."""
@@ -227,8 +229,12 @@ class App:
         await offer_commands(self.web_bot, self.core.texts, chat_id, "zh-Hant", person.roles if person else frozenset())
 
     async def _health(self) -> Mapping[str, Any]:
+        """What is served at /healthz; an error of the database when it is away."""
         await self.core.db.ping()
-        return {"status": "ok", "answers": self.core.services.answers.is_ready}
+        told: dict[str, Any] = {"status": "ok", "answers": self.core.services.answers.is_ready}
+        if self.poller is not None:
+            told["telegram"] = self.poller.health()
+        return told
 
     def stop(self) -> None:
         self.stopping.set()

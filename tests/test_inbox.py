@@ -1,14 +1,17 @@
 """Updates that a process leaves behind when it dies, handed to the next one."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, suppress
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from bot.background import Background, InFlight
 from bot.inbox import MAX_ATTEMPTS, Accepted, Inbox, InboxUpdate, Lane
-from bot.storage import Database
+from bot.storage import Database, Tx
 from tests.conftest import MovableClock
 from tests.machine import until
 
@@ -19,12 +22,17 @@ ANN, BO = Lane(BOT, 1), Lane(BOT, 2)
 class Process:
     """One life of the machine: it notes what it begins and what was open then, and hangs at `dies_at` until it dies."""
 
-    def __init__(self, db: Database, name: str, dies_at: str | None = None) -> None:
+    def __init__(
+        self, db: Database, name: str, dies_at: str | None = None, replayable: Collection[int] = (BOT,)
+    ) -> None:
         self.db = db
         self.background = Background()
-        self.inbox = Inbox(db, MovableClock(), self.background, InFlight(), name, replayable=[BOT])
+        self.inbox = Inbox(db, MovableClock(), self.background, InFlight(), name, replayable)
         self.inbox.handle = self._handle
         self.dies_at = dies_at
+        self.fails: dict[str, list[BaseException]] = {}
+        self.inbox.given_up = self._told
+        self.told: list[str] = []
         self.begun: list[str] = []
         self.open_at_begin: list[set[str]] = []
         self.dead, self.go_on = asyncio.Event(), asyncio.Event()
@@ -45,6 +53,11 @@ class Process:
         if accepted.payload == self.dies_at:
             self.dead.set()
             await self.go_on.wait()
+        if self.fails.get(accepted.payload):
+            raise self.fails[accepted.payload].pop(0)
+
+    async def _told(self, accepted: Accepted, reference: str) -> None:
+        self.told.append(accepted.payload)
 
     async def starts(self) -> None:
         """As after a kill: nobody else is at work."""
@@ -152,3 +165,93 @@ async def test_a_chat_belongs_to_one_replica_until_its_lease_is_over(db: Databas
     await owner.inbox.tick()
     await owner.idles()
     assert (owner.begun, other.begun) == (["one", "two"], [])
+
+
+AWAY = OperationalError("SELECT", {}, Exception("the database is away"))
+
+
+class Unwilling:
+    """The database of a process; the next `refusals` write transactions fail as they begin."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self.refusals = 0
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Tx]:
+        if self.refusals:
+            self.refusals -= 1
+            raise AWAY
+        async with self._db.write() as tx:
+            yield tx
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._db, name)
+
+
+@pytest.mark.parametrize("replayable", [(BOT,), ()])
+async def test_after_a_mark_that_failed_the_updates_of_a_chat_still_come_in_order(
+    db: Database, replayable: Collection[int]
+) -> None:
+    process = Process(db, "first", dies_at="zero", replayable=replayable)
+    unwilling = Unwilling(db)
+    process.inbox._db = cast(Database, unwilling)
+    await process.accepts((ANN, "zero"), (ANN, "one"))
+    await process.dead.wait()
+    unwilling.refusals = 1  # the mark of "zero", which has to come before "one" begins
+    process.go_on.set()
+    await process.idles()
+    assert (process.begun, unwilling.refusals) == (["zero"], 0)
+    await process.accepts((ANN, "two"))
+    await process.idles()
+    assert process.begun == ["zero", "one", "two"]
+    await process.inbox.tick()
+    assert await still_open(db) == set()
+
+
+async def test_an_update_that_met_an_outage_is_handled_again_before_later_ones(db: Database) -> None:
+    process = Process(db, "first")
+    process.fails = {"one": [AWAY, ConnectionRefusedError("nobody listens")]}
+    await process.accepts((ANN, "one"), (ANN, "two"))
+    for _ in range(3):
+        await process.idles()
+        await process.inbox.tick()
+    await process.idles()
+    assert process.begun == ["one", "one", "one", "two"]
+    assert process.told == []
+    await process.inbox.tick()
+    assert await still_open(db) == set()
+
+
+async def test_an_update_that_only_ever_meets_outages_is_given_up_and_its_sender_told(db: Database) -> None:
+    process = Process(db, "first")
+    process.fails = {"one": [AWAY] * 99}
+    await process.accepts((ANN, "one"), (ANN, "two"))
+    for _ in range(MAX_ATTEMPTS + 1):
+        await process.idles()
+        await process.inbox.tick()
+    await process.idles()
+    assert process.begun == ["one"] * (1 + MAX_ATTEMPTS) + ["two"]
+    assert process.told == ["one"]
+    await process.inbox.tick()
+    assert await still_open(db) == set()
+
+
+async def test_who_sent_what_takes_too_long_is_told_and_the_next_one_begins(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.inbox.HANDLING_SECONDS", 0.05)
+    process = Process(db, "first", dies_at="endless")
+    await process.accepts((ANN, "endless"), (ANN, "next"))
+    await process.idles()
+    assert (process.begun, process.told) == (["endless", "next"], ["endless"])
+    await process.inbox.tick()
+    assert await still_open(db) == set()
+
+
+async def test_a_mistake_in_handling_is_not_repeated(db: Database) -> None:
+    process = Process(db, "first")
+    process.fails = {"one": [ValueError("a mistake")]}
+    await process.accepts((ANN, "one"), (ANN, "two"))
+    await process.idles()
+    assert process.begun == ["one", "two"]

@@ -77,6 +77,12 @@ async def move(tx: Tx, chat: ChatRef, after: Standing) -> None:
         this.changed = True
 
 
+async def look(tx: Tx, chat: ChatRef) -> tuple[Standing, Standing]:
+    """Where the conversation stands for the update being handled, and for all later ones."""
+    row = await _row(tx, chat)
+    return _visible(row), NOWHERE if row is None else Standing(row.state, row.data)
+
+
 async def forget(tx: Tx, chat: ChatRef) -> None:
     await tx.execute(delete(Conversation).where(_is(chat)))
 

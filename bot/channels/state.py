@@ -1,12 +1,12 @@
 """aiogram's view of where conversations stand. Private chats only, so the user is the chat."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiogram.fsm.state import State
 from aiogram.fsm.storage.base import BaseStorage, StateType, StorageKey
 
-from bot.channels.conversation import Standing, move, standing
+from bot.channels.conversation import Standing, look, move, standing
 from bot.outbox.port import ChatRef
 from bot.storage import Database
 
@@ -23,14 +23,23 @@ class ConversationStorage(BaseStorage):
 
     async def set_state(self, key: StorageKey, state: StateType = None) -> None:
         name = state.state if isinstance(state, State) else state
-        async with self._db.write() as tx:
-            now = await standing(tx, _chat(key))
-            await move(tx, _chat(key), Standing(name, now.data))
+        await self._move(key, lambda now: Standing(name, now.data))
 
     async def set_data(self, key: StorageKey, data: Mapping[str, Any]) -> None:
+        await self._move(key, lambda now: Standing(now.state, dict(data)))
+
+    async def _move(self, key: StorageKey, to: Callable[[Standing], Standing]) -> None:
+        """Write only what changes something: most dialogs that are left were never begun.
+
+        One update of a chat is handled at a time, so nothing moves between looking and writing.
+        """
+        async with self._db.read() as tx:
+            now, kept = await look(tx, _chat(key))
+        there = to(now)
+        if there == now == kept:
+            return
         async with self._db.write() as tx:
-            now = await standing(tx, _chat(key))
-            await move(tx, _chat(key), Standing(now.state, data))
+            await move(tx, _chat(key), there)
 
     async def _standing(self, key: StorageKey) -> Standing:
         async with self._db.read() as tx:

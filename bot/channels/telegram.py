@@ -5,7 +5,8 @@ aiogram's own polling confirms updates before they are handled and does not wait
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -14,8 +15,9 @@ from aiogram.exceptions import AiogramError, TelegramConflictError, TelegramUnau
 from aiogram.methods import GetUpdates
 from aiogram.types import Update
 
+from bot.clock import Clock
 from bot.inbox import Accepted, Inbox, Lane
-from bot.storage import Database, Tx
+from bot.storage import Database, Tx, is_outage
 
 log = structlog.get_logger(__name__)
 
@@ -34,18 +36,33 @@ class Poller:
         inbox: Inbox,
         allowed: list[str],
         lease: Callable[[], Awaitable[bool]],
+        clock: Clock,
     ) -> None:
         self._bot = bot
         self._db = db
         self._inbox = inbox
         self._allowed = allowed
         self._lease = lease
+        self._clock = clock
+        self._stands = "starting"
+        self._succeeded_at: datetime | None = None
         self._offset: int | None = None
         self._failures = 0
 
+    def health(self) -> Mapping[str, str | None]:
+        """`polling`: "starting", "working", "failing", or "elsewhere" while another replica polls; `last_success`: when
+        Telegram last answered here and what it gave was kept (ISO, UTC)."""
+        at = self._succeeded_at
+        return {"polling": self._stands, "last_success": at.isoformat(timespec="seconds") if at else None}
+
     async def run(self, stopping: asyncio.Event) -> None:
+        """Poll until `stopping`. Nothing ends it before: neither Telegram nor the database being away."""
         while not stopping.is_set():
-            pause = await self._poll_once(stopping)
+            try:
+                pause = await self._poll_once(stopping)
+            except Exception as error:
+                self._stands = "failing"
+                pause = self._pause_after(error)
             if pause and await _stopped_within(stopping, pause):
                 break
         await self._confirm()
@@ -53,15 +70,13 @@ class Poller:
     async def _poll_once(self, stopping: asyncio.Event) -> float:
         """One request; how many seconds to wait before the next."""
         if not await self._lease():
+            self._stands = "elsewhere"
             return 1.0
-        try:
-            updates = await _unless(stopping, self._ask(POLL_SECONDS))
-        except AiogramError as error:
-            return self._pause_after(error)
-        self._failures = 0
+        updates = await _unless(stopping, self._ask(POLL_SECONDS))
         if updates:
             await self._accept(updates)
             self._offset = updates[-1].update_id + 1
+        self._failures, self._stands, self._succeeded_at = 0, "working", self._clock.now()
         return 0.0
 
     async def _ask(self, seconds: int) -> list[Update]:
@@ -82,15 +97,17 @@ class Poller:
         payload = update.model_dump_json(exclude_none=True, by_alias=True, exclude={"update_id"})
         return await self._inbox.accept(tx, Lane(self._bot.id, chat_id), str(update.update_id), payload)
 
-    def _pause_after(self, error: AiogramError) -> float:
+    def _pause_after(self, error: Exception) -> float:
         self._failures += 1
         pause = min(LONGEST_PAUSE, 2.0 ** min(self._failures, 6)) * random.uniform(0.8, 1.2)  # noqa: S311  spreads retries, hides nothing
         if isinstance(error, TelegramConflictError):
             log.error("another program polls this bot; stop it, or give this one its own token")
         elif isinstance(error, TelegramUnauthorizedError):
             log.error("Telegram refuses the token; set CIPO_TELEGRAM_TOKEN to the one @BotFather shows")
-        else:
+        elif isinstance(error, AiogramError) or is_outage(error):
             log.warning("polling failed", error=type(error).__name__, pause=round(pause, 1))
+        else:
+            log.error("polling failed", exc_info=error, pause=round(pause, 1))
         return pause
 
     async def _confirm(self) -> None:

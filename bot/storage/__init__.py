@@ -5,6 +5,7 @@ they are never loaded as objects, so nothing is fetched or flushed behind the re
 """
 
 from bot.storage.database import Database, Tx
+from bot.storage.outage import is_outage
 from bot.storage.types import Base, Id, Json, UtcDateTime, database_epoch
 
-__all__ = ["Base", "Database", "Id", "Json", "Tx", "UtcDateTime", "database_epoch"]
+__all__ = ["Base", "Database", "Id", "Json", "Tx", "UtcDateTime", "database_epoch", "is_outage"]

@@ -4,9 +4,10 @@ An action carries ids only. Whether the presser may do it is decided by the use 
 """
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date
+from functools import cache
 from typing import Any, ClassVar, Self, TypeVar, Union, dataclass_transform, get_args, get_origin, get_type_hints
 
 LIMIT = 64
@@ -38,12 +39,18 @@ class Action:
 
     @classmethod
     def read(cls, parts: list[str]) -> Self:
-        hints = get_type_hints(cls)
-        names = [f.name for f in fields(cls)]  # type: ignore[arg-type]
+        kinds = _kinds(cls)  # type: ignore[arg-type]
         optional = sum(f.default is None for f in fields(cls))  # type: ignore[arg-type]
-        if not len(names) - optional <= len(parts) <= len(names):
+        if not len(kinds) - optional <= len(parts) <= len(kinds):
             raise ValueError("wrong number of parts")
-        return cls(**{name: _read(hints[name], part) for name, part in zip(names, parts, strict=False)})
+        return cls(**{name: _read(kind, part) for (name, kind), part in zip(kinds.items(), parts, strict=False)})
+
+
+@cache
+def _kinds(action: type[Action]) -> Mapping[str, Any]:
+    """The type of each field; looking it up costs more than all the rest of reading a button."""
+    hints = get_type_hints(action)
+    return {f.name: hints[f.name] for f in fields(action)}  # type: ignore[arg-type]
 
 
 def decode(data: str | None) -> Action | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from aiogram import F, Router
+from aiogram import Router
 from aiogram.filters import Command, CommandObject, StateFilter
 from aiogram.fsm.context import FSMContext
 from aiogram.fsm.state import State, StatesGroup
@@ -28,7 +28,7 @@ from bot.texts.actions import (
     ShowRevision,
 )
 from bot.texts.message import Buttons
-from handlers.chat.filters import Holds, Pressed
+from handlers.chat.filters import Holds, Pressed, Typed
 from handlers.chat.reply import Reply, rows
 from handlers.services import Services
 from knowledge.changes import Change
@@ -101,7 +101,7 @@ def setup() -> Router:
     router.callback_query.register(phrasing_wanted, Pressed(AddPhrasing))
     router.callback_query.register(answer_wanted, Pressed(RewriteAnswer))
     router.callback_query.register(retire_pressed, Pressed(RetireEntry))
-    typed = F.text & ~F.text.startswith("/")
+    typed = Typed()
     router.message.register(phrasing_typed, StateFilter(Writing.phrasing), typed)
     router.message.register(answer_typed, StateFilter(Writing.answer), typed)
     return router

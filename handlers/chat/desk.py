@@ -1,6 +1,6 @@
 """Questions for a person: sent by anyone, answered by staff in this same chat."""
 
-from aiogram import F, Router
+from aiogram import Router
 from aiogram.filters import Command, StateFilter
 from aiogram.fsm.context import FSMContext
 from aiogram.fsm.state import State, StatesGroup
@@ -22,7 +22,7 @@ from bot.texts.actions import (
 )
 from bot.texts.markdown import split
 from bot.texts.message import Buttons
-from handlers.chat.filters import Holds, Pressed
+from handlers.chat.filters import Holds, NoText, Pressed, Typed
 from handlers.chat.reply import Reply
 from handlers.services import Services
 
@@ -39,9 +39,9 @@ def setup() -> Router:
     router = Router(name="desk")
     router.message.register(question_wanted, Command("ask"))
     router.callback_query.register(expert_wanted, Pressed(AskExpert))
-    router.message.register(question_typed, Writing.question, F.text & ~F.text.startswith("/"))
+    router.message.register(question_typed, Writing.question, Typed())
 
-    router.message.register(not_typed, Writing.question, ~F.text)
+    router.message.register(not_typed, Writing.question, NoText())
 
     staff = Router(name="desk for staff")
     staff.message.filter(Holds("expert", "curator"))
@@ -52,8 +52,8 @@ def setup() -> Router:
     staff.callback_query.register(reply_wanted, Pressed(ReplyToDeskQuestion))
     staff.callback_query.register(close_pressed, Pressed(CloseDeskQuestion))
     staff.callback_query.register(closing_confirmed, Pressed(ConfirmClosing))
-    staff.message.register(reply_typed, StateFilter(Writing.reply), F.text & ~F.text.startswith("/"))
-    staff.message.register(not_typed, StateFilter(Writing.reply), ~F.text)
+    staff.message.register(reply_typed, StateFilter(Writing.reply), Typed())
+    staff.message.register(not_typed, StateFilter(Writing.reply), NoText())
     router.include_router(staff)
     return router
 

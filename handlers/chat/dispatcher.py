@@ -6,15 +6,19 @@ from collections.abc import Mapping
 import structlog
 from aiogram import Bot, Dispatcher
 from aiogram.types import Update
-from pydantic import ValidationError
 
 from bot.channels.conversation import Handling, handling
 from bot.channels.send_keys import sending
 from bot.channels.state import ConversationStorage
 from bot.inbox import Accepted
+from bot.outbox.port import ChatRef
+from bot.people.contacts import Contacts
+from bot.texts import Texts
 from handlers.chat import ask, book, curate, desk, events, fallback, manage, misses, privacy, start
 from handlers.chat.filters import InPrivate
-from handlers.chat.middlewares import CommandsLeaveDialogs, KnowThePerson, Pace
+from handlers.chat.middlewares import CommandsLeaveDialogs, KnowThePerson, Pace, sorry
+from handlers.chat.reply import Reply
+from handlers.locale import guess_locale
 from handlers.services import Services
 
 log = structlog.get_logger(__name__)
@@ -39,25 +43,47 @@ def build_dispatcher(services: Services, storage: ConversationStorage, per_minut
 
 
 class Feeder:
-    """Hands updates of the inbox to the dispatcher; never raises for what is in them."""
+    """Hands updates of the inbox to the dispatcher; raises only when the database is away."""
 
-    def __init__(self, dispatcher: Dispatcher, bots: Mapping[int, Bot]) -> None:
+    def __init__(self, dispatcher: Dispatcher, bots: Mapping[int, Bot], contacts: Contacts, texts: Texts) -> None:
         self._dispatcher = dispatcher
         self._bots = bots
+        self._contacts = contacts
+        self._texts = texts
 
     async def __call__(self, accepted: Accepted) -> None:
-        bot = self._bots.get(accepted.lane.bot_id)
-        if bot is None or not accepted.payload:
-            log.warning("update of an unknown bot, or erased", update_id=accepted.id)
+        update = self._read(accepted)
+        if update is None:
             return
         token = handling.set(Handling(accepted.id))
         try:
-            update = Update.model_validate(
-                {**json.loads(accepted.payload), "update_id": accepted.id}, context={"bot": bot}
-            )
             with sending(f"update:{accepted.id}"):
-                await self._dispatcher.feed_update(bot, update)
-        except (ValidationError, ValueError):
-            log.exception("update not understood", update_id=accepted.id)
+                await self._dispatcher.feed_update(self._bots[accepted.lane.bot_id], update)
         finally:
             handling.reset(token)
+
+    def _read(self, accepted: Accepted) -> Update | None:
+        bot = self._bots.get(accepted.lane.bot_id)
+        if bot is None or not accepted.payload:
+            log.warning("update of an unknown bot, or erased", update_id=accepted.id)
+            return None
+        try:
+            raw = {**json.loads(accepted.payload), "update_id": accepted.id}
+            return Update.model_validate(raw, context={"bot": bot})
+        except ValueError:
+            log.exception("update not understood", update_id=accepted.id)
+            return None
+
+    async def given_up(self, accepted: Accepted, reference: str) -> None:
+        """Tell the person that their message or press came to nothing, with the code that the log has."""
+        update = self._read(accepted)
+        event = (update.message or update.callback_query) if update is not None else None
+        if event is None or event.from_user is None:
+            return
+        bot = self._bots[accepted.lane.bot_id]
+        reply = Reply(bot, event)
+        person = await self._contacts.known(ChatRef(bot.id, reply.chat_id))
+        say = self._texts.translator(person.locale if person else guess_locale(event.from_user.language_code))
+        with sending(f"given up:{accepted.id}"):
+            await reply.acknowledge()
+            await reply.send(sorry(say, reference))

@@ -11,7 +11,7 @@ from aiogram.types import CallbackQuery
 from aiogram.types import Message as ChatMessage
 
 from bot.people.contacts import Person
-from bot.texts import Action, decode
+from bot.texts import Action
 
 
 class InPrivate(Filter):
@@ -29,15 +29,21 @@ class Typed(Filter):
         return bool(message.text) and not str(message.text).startswith("/")
 
 
+class NoText(Filter):
+    """A sticker, a picture, a voice: nothing to read."""
+
+    async def __call__(self, message: ChatMessage) -> bool:
+        return not message.text
+
+
 class Pressed(Filter):
-    """A press of a button that says one of these actions; the handler gets it as `action`."""
+    """A press of a button that says one of these actions. `KnowThePerson` has read which one, once for all filters."""
 
     def __init__(self, *kinds: type[Action]) -> None:
         self._kinds = kinds
 
-    async def __call__(self, press: CallbackQuery) -> dict[str, Any] | bool:
-        action = decode(press.data)
-        return {"action": action} if isinstance(action, self._kinds) else False
+    async def __call__(self, _: CallbackQuery, action: Action | None) -> bool:
+        return isinstance(action, self._kinds)
 
 
 class Holds(Filter):

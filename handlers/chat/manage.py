@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
-from aiogram import F, Router
+from aiogram import Router
 from aiogram.filters import Command, StateFilter
 from aiogram.fsm.context import FSMContext
 from aiogram.fsm.state import State, StatesGroup
@@ -36,7 +36,7 @@ from handlers.chat.event_form import (
     moved,
     preview,
 )
-from handlers.chat.filters import Holds, Pressed
+from handlers.chat.filters import Holds, Pressed, Typed
 from handlers.chat.reply import Reply, rows
 from handlers.services import Services
 from scheduler.events.values import (
@@ -73,7 +73,7 @@ def setup() -> Router:
     router.callback_query.register(new_pressed, Pressed(NewEvent))
     router.callback_query.register(move_pressed, Pressed(MoveEvent))
     form = StateFilter(Filling.form)
-    router.message.register(answer_typed, form, F.text & ~F.text.startswith("/"))
+    router.message.register(answer_typed, form, Typed())
     router.callback_query.register(answer_pressed, form, Pressed(AnswerEventStep))
     router.callback_query.register(keep_pressed, form, Pressed(KeepEventAnswer))
     router.callback_query.register(ask_pressed, form, Pressed(AskEventStep))

@@ -14,7 +14,8 @@ from bot.channels.conversation import handling
 from bot.clock import Clock
 from bot.outbox.port import ChatRef
 from bot.people.contacts import Contacts, Person
-from bot.texts import Message, ReplyKeyboard, Texts, Translator
+from bot.storage import is_outage
+from bot.texts import Message, ReplyKeyboard, Texts, Translator, decode
 from handlers.chat.reply import Reply
 from handlers.locale import guess_locale
 from handlers.pace import Buckets
@@ -25,7 +26,10 @@ Handler = Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]]
 
 
 class KnowThePerson(BaseMiddleware):
-    """Puts `person`, `say`, `reply` and `update_id` into the handler's data; answers every press, and every failure."""
+    """Puts `person`, `say`, `reply`, `update_id` and, for a press, `action` into the handler's data.
+
+    Answers every press, and every failure but an outage of the database: then the update is to be handled again.
+    """
 
     def __init__(self, contacts: Contacts, texts: Texts) -> None:
         self._contacts = contacts
@@ -37,16 +41,23 @@ class KnowThePerson(BaseMiddleware):
             return None
         bot: Bot = data["bot"]
         reply = Reply(bot, event)
-        person = await self._contacts.meet(ChatRef(bot.id, reply.chat_id), guess_locale(event.from_user.language_code))
-        say = self._texts.translator(person.locale, person.zone)
+        guessed = guess_locale(event.from_user.language_code)
+        say = self._texts.translator(guessed)
         this = handling.get()
-        data.update(person=person, say=say, reply=reply, update_id=this.update_id if this else 0)
+        result = None
         try:
-            return await handler(event, data)
-        except Exception:
+            person = await self._contacts.meet(ChatRef(bot.id, reply.chat_id), guessed)
+            say = self._texts.translator(person.locale, person.zone)
+            data.update(person=person, say=say, reply=reply, update_id=this.update_id if this else 0)
+            if isinstance(event, CallbackQuery):
+                data["action"] = decode(event.data)
+            result = await handler(event, data)
+        except Exception as error:
+            if is_outage(error):
+                raise
             await apologize(reply, say)
-        finally:
-            await reply.acknowledge()
+        await reply.acknowledge()
+        return result
 
 
 class CommandsLeaveDialogs(BaseMiddleware):
@@ -71,12 +82,16 @@ async def apologize(reply: Reply, say: Translator) -> None:
     """Tell the person that it went wrong, with a code that finds the trace in the log."""
     reference = secrets.token_hex(4)
     log.exception("handling failed", reference=reference)
-    sorry = say(
+    await reply.send(sorry(say, reference))
+
+
+def sorry(say: Translator, reference: str) -> Message:
+    text = say(
         "Sorry, something went wrong on our side. Nothing you entered is lost; please try once more. "
         "If it happens again, quote this code to us: <code>{reference}</code>",
         reference=reference,
     )
-    await reply.send(Message(sorry))
+    return Message(text)
 
 
 class Pace(BaseMiddleware):

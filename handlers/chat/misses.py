@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from aiogram import F, Router
+from aiogram import Router
 from aiogram.filters import Command, StateFilter
 from aiogram.fsm.context import FSMContext
 from aiogram.fsm.state import State, StatesGroup
@@ -31,7 +31,7 @@ from bot.texts.actions import (
     TypeWording,
 )
 from bot.texts.message import Buttons
-from handlers.chat.filters import Holds, Pressed
+from handlers.chat.filters import Holds, Pressed, Typed
 from handlers.chat.reply import Reply, rows
 from handlers.services import Services
 from knowledge.check import Finding
@@ -88,7 +88,7 @@ def setup() -> Router:
     curators.callback_query.register(aside_pressed, Pressed(SetMissAside))
     curators.callback_query.register(entry_pressed, Pressed(PromoteToEntry))
     curators.callback_query.register(step_pressed, Pressed(AnswerEntryStep))
-    typed = F.text & ~F.text.startswith("/")
+    typed = Typed()
     curators.message.register(entry_id_typed, StateFilter(Promoting.entry_id), typed)
     curators.message.register(wording_typed, StateFilter(Promoting.wording), typed)
     curators.message.register(step_typed, StateFilter(Promoting.form), typed)

@@ -53,7 +53,6 @@ async def started(
     say: Translator,
     reply: Reply,
 ) -> None:
-    await state.clear()
     payload = (command.args or "").strip()
     if not payload:
         await reply.send(welcome(say))

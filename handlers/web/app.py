@@ -30,6 +30,7 @@ from bot.background import InFlight
 from bot.channels.webchat.errors import Refused
 from bot.channels.webchat.push import Answered, Changed, Event, StateChanged, Typing
 from bot.channels.webchat.visitors import HISTORY, Visitors
+from bot.storage import is_outage
 from bot.texts import LOCALES, N_, Texts
 from handlers.locale import browser_locale
 from handlers.pace import Buckets
@@ -209,7 +210,12 @@ class WebChatDoor:
         return Response(document.data, media_type=document.mime, headers={"Content-Disposition": disposition})
 
     async def healthz(self, request: Request) -> Response:
-        return JSONResponse(await self._health())
+        try:
+            return JSONResponse(await self._health())
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            return JSONResponse({"status": "the database is away"}, status_code=503)
 
     async def socket(self, socket: WebSocket) -> None:
         if socket.headers.get("origin") not in self._origins:

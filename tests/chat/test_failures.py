@@ -1,0 +1,97 @@
+"""What a person hears when the machine fails, and that it tries again where that makes sense."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from bot.inbox import MAX_ATTEMPTS
+from tests.machine import Machine, Visitor
+
+AWAY = OperationalError("SELECT", {}, Exception("the database is away"))
+SORRY = "something went wrong on our side"
+
+
+class Failing:
+    """Stands before a method and raises the first times that it is called."""
+
+    def __init__(self, method: Any, *errors: Exception) -> None:
+        self._method = method
+        self._errors = list(errors)
+
+    async def __call__(self, *arguments: Any) -> Any:
+        if self._errors:
+            raise self._errors.pop(0)
+        return await self._method(*arguments)
+
+
+def fail(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *errors: Exception) -> None:
+    monkeypatch.setattr(owner, name, Failing(getattr(owner, name), *errors))
+
+
+async def says(town: Machine, visitor: Visitor, text: str, ticks: int) -> list[str]:
+    """Type something, let the inbox tick, and read what the bot said."""
+    await town.server.say(visitor.chat_id, text, text)
+    await town.settled()
+    for _ in range(ticks):
+        await town.core.inbox.tick()
+        await town.settled()
+    return [message.text for message in await visitor.page() if message.by == "bot"]
+
+
+async def test_a_message_is_answered_though_the_database_was_away_as_it_came(
+    chat: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = await chat.visitor()
+    fail(monkeypatch, chat.core.services.contacts, "meet", AWAY, ConnectionResetError("gone"))
+    heard = await says(chat, ann, "/help", ticks=2)
+    assert len(heard) == 1
+    assert SORRY not in heard[0]
+
+
+async def test_after_too_many_tries_the_person_is_told(chat: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann = await chat.visitor("zh-Hant")
+    fail(monkeypatch, chat.core.services.contacts, "meet", *[AWAY] * (1 + MAX_ATTEMPTS))
+    (told,) = await says(chat, ann, "/help", ticks=MAX_ATTEMPTS + 1)
+    assert "抱歉" in told
+    monkeypatch.undo()
+    assert len(await says(chat, ann, "/start", ticks=0)) == 2
+
+
+async def test_a_mistake_while_meeting_somebody_is_apologized_for(
+    chat: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = await chat.visitor()
+    fail(monkeypatch, chat.core.services.contacts, "meet", ValueError("a mistake"))
+    (told,) = await says(chat, ann, "/help", ticks=1)
+    assert SORRY in told
+
+
+async def test_a_press_that_meets_an_outage_keeps_its_answer_until_it_is_handled(
+    chat: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = await chat.visitor()
+    answer = await ann.says("What does a CIPO do?")
+    fail(monkeypatch, chat.core.services.questions, "rate", AWAY)
+    await ann.presses("👍", answer)
+    assert ann.toasts == []
+    with chat.app.push.subscribe(ann.chat_id) as events:
+        await chat.core.inbox.tick()
+        await chat.settled()
+        toasts = [getattr(await events.next(), "text", None) for _ in range(len(events))]
+    assert any(toasts)
+
+
+async def test_who_waits_too_long_is_told_so_and_can_go_on(chat: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.inbox.HANDLING_SECONDS", 0.05)
+    ann = await chat.visitor()
+
+    async def never(*_: Any) -> None:
+        await chat.app.stopping.wait()
+
+    with monkeypatch.context() as hanging:
+        hanging.setattr(chat.core.services.contacts, "meet", never)
+        (told,) = await says(chat, ann, "/help", ticks=0)
+    assert SORRY in told
+    monkeypatch.undo()
+    assert len(await says(chat, ann, "/start", ticks=0)) == 2
