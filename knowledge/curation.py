@@ -16,6 +16,7 @@ from bot.storage import Database, Tx
 from knowledge.changes import Change, Content, differences, merge
 from knowledge.check import Finding, check_entries, form_faults
 from knowledge.engine import Case, Decision, Engine
+from knowledge.exchange import since_export
 from knowledge.library import Glossary, Library, Written, in_order, parse, stored, to_simplified, written
 from knowledge.live import Live
 from knowledge.models import EntryRevision
@@ -24,11 +25,14 @@ from knowledge.regression import Effect, ask, cases, effect
 from knowledge.revisions import (
     REVISION,
     change_state,
+    contents,
     digest,
     lock,
+    named,
     published,
     published_contents,
     published_ids,
+    published_since,
     raise_version,
     revision,
     state,
@@ -138,11 +142,15 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What taking in a file would do; with errors nothing may be taken in, and the effect is not measured."""
+    """What taking in a file would do; with errors nothing may be taken in, and the effect is not measured.
+
+    Of what it would retire, `newer` was published after everything that the file was exported from.
+    """
 
     entries: tuple[Planned, ...]
     texts: Mapping[str, Content]
     preview: Preview
+    newer: tuple[str, ...] = ()
 
 
 class Curation:
@@ -234,22 +242,38 @@ class Curation:
     async def plan(self, raws: Sequence[Raw], is_whole: bool = False) -> Plan:
         """What would change if these entries of a file were published; `is_whole` retires those it does not hold.
 
-        Findings name places in the file.
+        Where the file names the revisions that it was exported from, what was published since is kept, and a field
+        that both changed is an error. Findings name places in the file.
         """
         faults = tuple(chain.from_iterable(form_faults(raw) for raw in raws))
         if faults:
             return Plan((), {}, Preview(faults, _NO_EFFECT))
+        read: dict[str, list[Raw]] = {}
+        for raw in raws:
+            read.setdefault(raw.id, []).append(raw)
+        names = {entry_id: one[0].revision for entry_id, one in read.items() if one[0].revision}
         async with self._db.read() as tx:
             whole = await published_contents(tx)
-        read: dict[str, list[Written]] = {}
-        for raw in raws:
-            read.setdefault(raw.id, []).append(written(parse(raw, Glossary())))
-        gone = {entry_id: () for entry_id, content in whole.items() if is_whole and content and entry_id not in read}
-        planned = [_planned(entry_id, whole.get(entry_id, ()), text) for entry_id, text in {**read, **gone}.items()]
+            known = await named(tx, names)
+            bases = await contents(tx, [row.id for row in known.values()])
+            newest = max((row.published_at for row in known.values()), default=None)
+            since = await published_since(tx, newest) if newest else set()
+        findings = [_not_known_here(read[entry_id][0]) for entry_id in names if entry_id in whole.keys() - known.keys()]
+        for entry_id, row in known.items():
+            read[entry_id], clashes = since_export(read[entry_id], bases[row.id], whole[entry_id])
+            findings += clashes
+        if _errors(findings):
+            return Plan((), {}, Preview(tuple(findings), _NO_EFFECT))
+        gone = [entry_id for entry_id, content in whole.items() if is_whole and content and entry_id not in read]
+        after: dict[str, Content] = {id_: [written(parse(raw, Glossary())) for raw in one] for id_, one in read.items()}
+        after.update(dict.fromkeys(gone, ()))
+        planned = [_planned(entry_id, whole.get(entry_id, ()), text) for entry_id, text in after.items()]
         fates = {one.entry_id: one.fate for one in planned}
-        texts = {entry_id: text for entry_id, text in {**read, **gone}.items() if fates[entry_id] != "unchanged"}
-        preview = await self._preview(whole, texts, [raw for raw in raws if raw.id in texts])
-        return Plan(tuple(planned), texts, preview)
+        texts = {entry_id: text for entry_id, text in after.items() if fates[entry_id] != "unchanged"}
+        changed = [raw for entry_id, one in read.items() if entry_id in texts for raw in one]
+        preview = await self._preview(whole, texts, changed)
+        told = Preview((*findings, *preview.findings), preview.effect)
+        return Plan(tuple(planned), texts, told, tuple(entry_id for entry_id in gone if entry_id in since))
 
     async def _preview(self, whole: Mapping[str, Content], texts: Mapping[str, Content], raws: list[Raw]) -> Preview:
         """`raws` are the new texts, with the places that findings are to name."""
@@ -607,6 +631,11 @@ def _examined(
     if _errors(findings):
         return findings, None
     return findings, Library(in_order(parse(raw, glossary) for raw in raws), glossary)
+
+
+def _not_known_here(raw: Raw) -> Finding:
+    told = {"revision": raw.revision}
+    return Finding("warning", raw.place(), raw.id, "revision {revision} is not of this database; taken whole", told)
 
 
 def _planned(entry_id: str, before: Content, after: Content) -> Planned:

@@ -1,7 +1,8 @@
 """Entries in files that people edit: YAML, and tables (XLSX, CSV) with one row an entry.
 
-What is exported reads back the same. Files come from outside: they are limited in size before anything is unpacked or
-parsed, and every fault is told with file, row and field, all at once. Tables hold texts alone: no formulas, no links.
+What is exported reads back the same, and what others publish meanwhile stays. Files come from outside: they are limited
+in size before anything is unpacked or parsed, and every fault is told with file, row and field, all at once. Tables
+hold texts alone: no formulas, no links.
 """
 
 import csv
@@ -20,8 +21,9 @@ from xml.parsers import expat
 
 import yaml
 
+from knowledge.changes import Content, merge
 from knowledge.check import Finding
-from knowledge.library import DAYS, LOCALES, Written
+from knowledge.library import DAYS, LOCALES, Glossary, Written, parse, stored, written
 from knowledge.reading import LibraryError, Raw, Step, read_text
 
 Format = Literal["yaml", "xlsx", "csv"]
@@ -49,6 +51,7 @@ COLUMNS: Final = (
     "sources",
     "related",
     "tags",
+    "revision",
 )
 NEEDED: Final = ("category", "id")
 SHEET: Final = "entries"
@@ -63,9 +66,19 @@ class FaultyFileError(Exception):
         self.findings = tuple(findings)
 
 
-def exported(entries: Iterable[Written], form: Format) -> bytes:
-    """The entries as a file; FaultyFileError for what a table cannot hold, as it would not come back whole."""
-    return {"yaml": _as_yaml, "xlsx": _as_xlsx, "csv": _as_csv}[form](entries)
+def exported(entries: Iterable[Written], form: Format, revisions: Mapping[str, str] | None = None) -> bytes:
+    """The entries as a file; FaultyFileError for what a table cannot hold, as it would not come back whole.
+
+    `revisions` names, by entry id, the published texts that these are: by them an import sees what was edited there.
+    """
+    names = revisions or {}
+    return {"yaml": _as_yaml, "xlsx": _as_xlsx, "csv": _as_csv}[form](_with_name(entry, names) for entry in entries)
+
+
+def _with_name(entry: Written, names: Mapping[str, str]) -> Written:
+    name = names.get(entry["id"])
+    head = {part: entry[part] for part in NEEDED}
+    return {**head, "revision": name, **entry} if name else entry
 
 
 def imported(file: Path) -> list[Raw]:
@@ -91,12 +104,52 @@ def _complaint(place: str, template: str, **values: object) -> Finding:
     return Finding("error", place, None, template, values)
 
 
+def since_export(raws: Sequence[Raw], base: Content, live: Content) -> tuple[list[Raw], list[Finding]]:
+    """The text of one entry in a file, with what was published since its export taken over.
+
+    `base` is the text that was exported, `live` the one published now. Fields that both changed are findings.
+    """
+    ours = [written(parse(raw, Glossary())) for raw in raws]
+    merged = merge(base, ours, live)
+    if merged.clashes:
+        return list(raws), [_clash(raws, ours, live, field) for field in merged.clashes]
+    if len(merged.content) != len(raws):
+        return [stored(version) for version in merged.content], []
+    return [_rewritten(*each) for each in zip(raws, merged.content, strict=True)], []
+
+
+def _rewritten(raw: Raw, version: Written) -> Raw:
+    text = stored(version)
+    return Raw(raw.origin, text.category, text.value, raw.revision)
+
+
+def _clash(raws: Sequence[Raw], ours: Content, live: Content, field: str) -> Finding:
+    path = tuple(field.split("."))
+    versions = zip(raws, ours, live, strict=False)
+    raw = next((raw for raw, mine, theirs in versions if _at(mine, path) != _at(theirs, path)), raws[0])
+    told = {"field": field, "revision": raw.revision}
+    if not live:
+        return Finding("error", raw.place(), raw.id, "was changed in this file, and retired since {revision}", told)
+    both = (
+        "{field} was changed in this file, and by others since {revision}: "
+        "write what is published now, or nothing under revision to replace all that others wrote"
+    )
+    return Finding("error", raw.place(*path), raw.id, both, told)
+
+
+def _at(version: Written, path: Sequence[str]) -> Any:
+    value: Any = version
+    for step in path:
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
+
+
 # YAML
 
 
 def _as_yaml(entries: Iterable[Written]) -> bytes:
-    written = [{**entry, **{day: _day(entry.get(day)) for day in DAYS}} for entry in entries]
-    text = yaml.dump(written, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=120)
+    with_days = [{**entry, **{day: _day(entry.get(day)) for day in DAYS}} for entry in entries]
+    text = yaml.dump(with_days, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=120)
     return text.encode()
 
 
@@ -132,11 +185,10 @@ def _from_yaml(data: bytes, file: Path) -> list[Raw]:
 
 
 def _with_own_category(raw: Raw) -> Raw:
-    """An entry may name its category, as those of all categories may stand in one file."""
-    if "category" not in raw.value:
-        return raw
-    value = {name: part for name, part in raw.value.items() if name != "category"}
-    return Raw(raw.origin, str(raw.value["category"]), value)
+    """An entry may name its category, as those of all categories may stand in one file, and its revision."""
+    value = {name: part for name, part in raw.value.items() if name not in ("category", "revision")}
+    revision = raw.value.get("revision")
+    return Raw(raw.origin, str(raw.value.get("category", raw.category)), value, str(revision or ""))
 
 
 def _decoded(data: bytes, name: str, where: str) -> str:
@@ -187,7 +239,7 @@ def _tabled(entries: Iterable[Written]) -> list[dict[str, str]]:
 
 
 def _cells(entry: Written) -> dict[str, str]:
-    cells = {name: str(entry.get(name) or "") for name in ("category", "id", "basis", *DAYS)}
+    cells = {name: str(entry.get(name) or "") for name in ("category", "id", "basis", *DAYS, "revision")}
     cells.update({name: "\n".join(map(str, entry.get(name) or ())) for name in LISTS})
     cells["sources"] = "\n".join(_source(source) for source in entry.get("sources") or ())
     for locale in LOCALES:
@@ -234,7 +286,7 @@ def _raw(number: int, cells: Mapping[str, str], name: str) -> Raw:
     for locale in LOCALES:
         parts = {part: cells.get(f"{locale}.{part}", "") for part in TEXTS}
         value[locale] = {**parts, "phrasings": _lines(parts["phrasings"])} if any(parts.values()) else None
-    return Raw(InTable(name, number), cells["category"], value)
+    return Raw(InTable(name, number), cells["category"], value, cells.get("revision", "").strip())
 
 
 def _lines(cell: str) -> list[str]:

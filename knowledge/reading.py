@@ -56,11 +56,15 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """One entry as written. In the folder of entries, `category` is the name of its file."""
+    """One entry as written. In the folder of entries, `category` is the name of its file.
+
+    `revision` names the published text that a file was exported from, where the file tells.
+    """
 
     origin: Origin
     category: str
     value: Mapping[str, Any]
+    revision: str = ""
 
     @property
     def id(self) -> str:

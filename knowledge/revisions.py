@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
@@ -18,6 +19,8 @@ from knowledge.models import EntryRevision, KnowledgeState
 REVISION = EntryRevision.__table__
 _ALL = select(REVISION)
 _PUBLISHED = EntryRevision.state == "published"
+_TELLING = 8
+"""Characters of a digest that tell the texts of one entry apart."""
 _AT_ONCE = 500
 """Ids in one statement: databases limit its parameters."""
 
@@ -68,6 +71,37 @@ async def published_ids(tx: Tx) -> dict[str, int]:
     """The published revision of every entry id, retired ones too."""
     rows = await tx.execute(select(EntryRevision.entry_id, EntryRevision.id).where(_PUBLISHED))
     return {row.entry_id: row.id for row in rows}
+
+
+async def published_names(tx: Tx) -> dict[str, str]:
+    """What the published revision of every entry is called in files.
+
+    The number is for people; the beginning of the digest means the same text in other installations too.
+    """
+    columns = select(EntryRevision.entry_id, EntryRevision.id, EntryRevision.digest)
+    return {row.entry_id: f"{row.id}-{row.digest[:_TELLING]}" for row in await tx.execute(columns.where(_PUBLISHED))}
+
+
+async def named(tx: Tx, names: Mapping[str, str]) -> dict[str, Row[Any]]:
+    """The newest revisions, by entry, that were published with the text which these names mean: `id`, `published_at`.
+
+    What was never published here is left out.
+    """
+    wanted, found = list(names), dict[str, Row[Any]]()
+    revision = EntryRevision
+    columns: Any = select(revision.entry_id, revision.id, revision.digest, revision.published_at)
+    for at in range(0, len(wanted), _AT_ONCE):
+        some = EntryRevision.entry_id.in_(wanted[at : at + _AT_ONCE]) & EntryRevision.published_at.is_not(None)
+        for row in await tx.execute(columns.where(some).order_by(EntryRevision.id)):
+            if names[row.entry_id].rpartition("-")[2] == row.digest[:_TELLING]:
+                found[row.entry_id] = row
+    return found
+
+
+async def published_since(tx: Tx, when: datetime) -> set[str]:
+    """The entries whose published text is younger."""
+    rows = await tx.execute(select(EntryRevision.entry_id).where(_PUBLISHED, EntryRevision.published_at > when))
+    return {row.entry_id for row in rows}
 
 
 async def contents(tx: Tx, revisions: Iterable[int]) -> dict[int, Content]:

@@ -27,7 +27,7 @@ from knowledge.engine.evaluate import Report, Share, evaluate
 from knowledge.exchange import FaultyFileError, exported, imported
 from knowledge.library import Library, stored, written
 from knowledge.regression import Difference, Effect, cases
-from knowledge.revisions import published_contents, state
+from knowledge.revisions import published_contents, published_names, state
 
 if TYPE_CHECKING:
     from bot.clock import Clock
@@ -56,6 +56,16 @@ class Base:
             return library.load()
         await self.core.live.look()
         return (await self.core.live.view()).library
+
+    async def library_with_names(self) -> tuple[Library, Mapping[str, str]]:
+        """The library, and what the published revisions of just its texts are called."""
+        while self.core is not None:
+            await self.core.live.look()
+            view = await self.core.live.view()
+            async with self.core.db.read() as tx:
+                if (await state(tx)).version == view.version:
+                    return view.library, await published_names(tx)
+        return library.load(), {}
 
     async def engine(self) -> Engine:
         if self.core is None:
@@ -239,9 +249,10 @@ def _within(share: Share) -> str:
 
 
 async def _export(base: Base, options: argparse.Namespace) -> int:
-    entries = [written(entry) for entry in (await base.library()).entries]
+    whole, names = await base.library_with_names()
+    entries = [written(entry) for entry in whole.entries]
     try:
-        data = exported(entries, options.format)
+        data = exported(entries, options.format, names)
     except FaultyFileError as fault:
         return _refused(fault.findings)
     if options.out is None:

@@ -1,0 +1,190 @@
+"""The knowledge base as files, from the command line: what a file changes, what it must not undo."""
+
+import asyncio
+import csv
+import io
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import run_bot
+from bot.storage import Database
+from knowledge import regression
+from tests.conftest import MovableClock
+from tests.knowledge.house import Replica, answering, asking, replica, ship
+
+WORDS = (
+    "apple",
+    "bridge",
+    "candle",
+    "desert",
+    "engine",
+    "forest",
+    "garden",
+    "harbour",
+    "island",
+    "jungle",
+    "lamp",
+    "oar",
+)
+SIGNS = "苹桥烛漠机林园港岛丛壶灯"
+
+
+def written(number: int) -> str:
+    word, sign = WORDS[number - 1], SIGNS[number - 1]
+    return f"""\
+- id: cipo-{number:02}
+  basis: editorial
+  jurisdictions: [CN]
+  as_of: 2025-11-01
+  review_by: 2030-05-01
+  en:
+    question: What is the {word}?
+    phrasings: [{", ".join(f"{word} {each}" for each in ("one", "two", "three", "four", "five", "six"))}]
+    answer: The {word} belongs to {word}s of {word}ing.
+  zh-Hans:
+    question: 什么是{sign}？
+    phrasings: [{", ".join(f"{sign}{each}" for each in "甲乙丙丁戊己")}]
+    answer: {sign}就是{sign}。
+"""
+
+
+ENTRIES = "".join(map(written, range(1, 13)))
+
+
+QUESTIONS = """\
+- {text: what is the apple, locale: en, entry: cipo-01}
+- {text: bridge two, locale: en, entry: cipo-02}
+"""
+
+
+@pytest.fixture
+def base(tmp_path: Path, bare_sqlite_template: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An installation of twelve small entries and two regression questions."""
+    (tmp_path / "regression.yaml").write_text(QUESTIONS, encoding="utf-8")
+    monkeypatch.setattr(regression, "SET", tmp_path / "regression.yaml")
+    regression.cases.cache_clear()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CIPO_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("CIPO_FITTING", "false")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "entries").mkdir()
+    shutil.copy(bare_sqlite_template, tmp_path / "data" / "cipo.db")
+    asyncio.run(shipped(tmp_path))
+    yield tmp_path
+    regression.cases.cache_clear()
+
+
+async def shipped(base: Path, rewrite: Callable[[str], str] = str) -> None:
+    db = Database(f"sqlite:///{base / 'data' / 'cipo.db'}")
+    await ship(db, MovableClock(), base / "entries", lambda _: rewrite(ENTRIES))
+    await db.close()
+
+
+def meanwhile(base: Path, *work: Callable[[Replica], object]) -> None:
+    """Others publish in the chat."""
+
+    async def run() -> None:
+        db = Database(f"sqlite:///{base / 'data' / 'cipo.db'}")
+        clock = MovableClock()
+        clock.set(clock.now().replace(year=2027))
+        async with replica(db, clock, fitter=None) as one:
+            for each in work:
+                await each(one)  # type: ignore[misc]
+        await db.close()
+
+    asyncio.run(run())
+
+
+def answers(entry_id: str, answer: str) -> Callable[[Replica], object]:
+    async def publish(one: Replica) -> None:
+        await one.publishes(entry_id, answering(await one.content(entry_id), answer))
+
+    return publish
+
+
+def is_asked(entry_id: str, phrasing: str) -> Callable[[Replica], object]:
+    async def publish(one: Replica) -> None:
+        await one.publishes(entry_id, asking(await one.content(entry_id), phrasing))
+
+    return publish
+
+
+def edited(file: Path, old: str, new: str) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new, 1), encoding="utf-8", newline="")
+
+
+def exported(base: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    capsys.readouterr()
+    assert run_bot.main(["knowledge", "export"]) == 0
+    return re.sub(r"  revision: .*\n", "", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("form", ["yaml", "csv"])
+def test_an_older_export_does_not_undo_what_was_published_since(
+    base: Path, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_bot.main(["knowledge", "export", "--format", form, "--out", f"old.{form}"])
+    meanwhile(base, answers("cipo-01", "The apple is red."), answers("cipo-02", "It spans."))
+    edited(base / f"old.{form}", "bridge one", "viaduct")
+    capsys.readouterr()
+    assert run_bot.main(["knowledge", "import", f"old.{form}", "--publish"]) == 0
+    said = capsys.readouterr().out
+    assert "0 added, 1 changed, 11 unchanged" in said
+    assert "changed: cipo-02\n  en.phrasings\n  - bridge one\n  + viaduct\n" in said
+    now = exported(base, capsys)
+    assert "The apple is red." in now
+    assert "It spans." in now
+    assert "viaduct" in now
+
+
+def test_a_field_that_both_changed_is_told_with_its_row_and_nothing_is_written(
+    base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_bot.main(["knowledge", "export", "--format", "csv", "--out", "old.csv"])
+    meanwhile(base, answers("cipo-02", "It spans."))
+    edited(base / "old.csv", "The bridge belongs to bridges of bridgeing.", "It carries.")
+    before = exported(base, capsys)
+    assert run_bot.main(["knowledge", "import", "old.csv", "--publish"]) == 1
+    said = capsys.readouterr().err
+    assert "error: old.csv: row 3, en.answer: cipo-02: en.answer was changed in this file, and by others since" in said
+    assert exported(base, capsys) == before
+    text = (base / "old.csv").read_text(encoding="utf-8-sig")
+    rows = list(csv.reader(io.StringIO(text, newline="")))
+    rows[2][rows[0].index("revision")] = ""
+    with (base / "old.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
+    assert run_bot.main(["knowledge", "import", "old.csv", "--publish"]) == 0
+    assert "It carries." in exported(base, capsys)
+
+
+def test_an_entry_retired_since_the_export_stays_retired(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_bot.main(["knowledge", "export", "--out", "old.yaml"])
+
+    async def retire(one: Replica) -> None:
+        await one.publishes("cipo-03", ())
+
+    meanwhile(base, retire)
+    assert run_bot.main(["knowledge", "import", "old.yaml", "--publish"]) == 0
+    assert "cipo-03" not in exported(base, capsys)
+    edited(base / "old.yaml", "The candle belongs", "The candle does not belong")
+    assert run_bot.main(["knowledge", "import", "old.yaml"]) == 1
+    assert "cipo-03: was changed in this file, and retired since" in capsys.readouterr().err
+
+
+def test_a_file_of_another_installation_is_taken_whole_and_says_so(
+    base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_bot.main(["knowledge", "export", "--out", "old.yaml"])
+    text = (base / "old.yaml").read_text(encoding="utf-8")
+    (base / "old.yaml").write_text(re.sub(r"revision: \S+", "revision: 7-00c0ffee", text, count=1), encoding="utf-8")
+    capsys.readouterr()
+    assert run_bot.main(["knowledge", "import", "old.yaml"]) == 0
+    said = capsys.readouterr().out
+    assert "12 unchanged" in said
+    assert "warning: old.yaml:1: cipo-01: revision 7-00c0ffee is not of this database; taken whole" in said
