@@ -8,7 +8,6 @@ import secrets
 import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from bot.clock import Clock
@@ -50,7 +49,7 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
     from scheduler.events.service import Events
     from scheduler.reminders import Reminders, RemindersData
 
-    db, texts, replica = Database(settings.database), Texts(), secrets.token_hex(6)
+    db, texts, replica = Database(settings.database), Texts(settings.bot_name), secrets.token_hex(6)
     background, in_flight, outbox_due, knowledge_changed = Background(), InFlight(), Bell(), Bell()
     inbox = Inbox(db, clock, background, in_flight, replica, replayable=[WEB_BOT_ID])
     outbox = Outbox(clock, outbox_due.ring)
@@ -79,7 +78,7 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
         consents,
         reminders=settings.appointment_reminders,
         hold=timedelta(minutes=settings.hold_minutes),
-        host=_calendar_host(settings),
+        most=settings.most_appointments,
     )
     # the contact comes last, as the others find what is theirs by it
     owners = [appointments, RegistrationsData(), RemindersData(), desk, questions, consents]
@@ -118,11 +117,6 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
         kinds={kind.name: kind for kind in kinds},
         services=services,
     )
-
-
-def _calendar_host(settings: "Settings") -> str:
-    """The name under which calendar entries are ours; it must not change, or moves would make second entries."""
-    return urlsplit(settings.public_url or "").hostname or "cipo-advisor.local"
 
 
 def build(core: "Core") -> "App":

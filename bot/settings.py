@@ -96,6 +96,9 @@ class Settings(BaseSettings):
     appointment_reminders: list[Annotated[int, Field(ge=5, le=43200)]] = Field(
         [1440, 60], description="Minutes before an appointment at which both sides are reminded, as JSON."
     )
+    most_appointments: int = Field(
+        3, ge=1, le=1000, description="How many appointments ahead of them one person can have at a time."
+    )
     messages_per_minute: int = Field(
         30, ge=1, le=1000, description="Updates a minute that one chat may send before it is asked to slow down."
     )

@@ -44,7 +44,6 @@ Status: TypeAlias = Literal["CONFIRMED", "TENTATIVE", "CANCELLED"]
 
 PRODUCT = "-//HKIPX//CIPO Advisor//EN"
 NO_ADDRESS = "invalid:nomail"
-HOST = re.compile(r"[A-Za-z0-9.-]+")
 KIND = re.compile(r"[a-z]+")
 ADDRESS = re.compile(r"[^\s@<>\"(),:;\\]+@[A-Za-z0-9.-]+")
 WEB_ADDRESS = re.compile(r"https?://[^\s\"<>]+", re.IGNORECASE)
@@ -91,11 +90,15 @@ class CalendarItem:
             _require(ADDRESS.fullmatch(address) is not None, f"not an e-mail address: {address!r}")
 
 
-def uid_for(kind: str, number: int, host: str) -> str:
-    """The UID of an entry for ever: the same for each file about it, and no one else's."""
+def uid_for(kind: str, number: int, made_at: datetime) -> str:
+    """The UID of an entry for ever: the same for each file about it, and no one else's.
+
+    `made_at`, the aware instant at which the thing came into being, tells installations apart whose numbers are the
+    same; names of hosts would not do, as addresses change.
+    """
     _require(KIND.fullmatch(kind) is not None, f"not a kind: {kind!r}")
-    _require(HOST.fullmatch(host) is not None, f"not a host: {host!r}")
-    return f"{kind}-{number}@{host.lower()}"
+    _require(made_at.utcoffset() is not None, "an instant without a zone")
+    return f"{kind}-{number}@{made_at.astimezone(UTC):%Y%m%dt%H%M%S}.cipo-advisor"
 
 
 def ics(item: CalendarItem, method: Method) -> bytes:

@@ -42,11 +42,16 @@ def N_(message: str) -> str:
 
 
 class Texts:
-    """All catalogues and templates of an installation. Reading them costs tens of milliseconds: build once."""
+    """All catalogues and templates of an installation. Reading them costs tens of milliseconds: build once.
 
-    def __init__(self) -> None:
+    `bot_name` is what the bot calls itself.
+    """
+
+    def __init__(self, bot_name: str = "CIPO Advisor") -> None:
         self._catalogues = {locale: _catalogue(locale) for locale in LOCALES}
         self._templates = {locale: _environment(catalogue) for locale, catalogue in self._catalogues.items()}
+        for environment in self._templates.values():
+            environment.globals["bot_name"] = bot_name
 
     def translator(self, locale: str, zone: str = DEFAULT_ZONE) -> "Translator":
         locale = locale if locale in LOCALES else "en"

@@ -79,7 +79,12 @@ def _list(mine: Mine, say: Translator) -> Message:
 
 
 def _open(view: AppointmentView, say: Translator) -> Button:
-    return Button(f"{say.stamp(view.start)} · {topic_name(say, view.topic)}", ShowAppointment(view.id))
+    return Button(label(view, say), ShowAppointment(view.id))
+
+
+def label(view: AppointmentView, say: Translator) -> str:
+    """An appointment as it stands on a button."""
+    return f"{say.stamp(view.start)} · {topic_name(say, view.topic)}"
 
 
 # One of them

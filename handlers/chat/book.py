@@ -42,6 +42,7 @@ from scheduler.appointments.values import (
     HoldView,
     Taken,
     TooLong,
+    TooMany,
     topic_name,
 )
 
@@ -180,6 +181,8 @@ async def expert_picked(press: CallbackQuery, action: PickExpert, talk: Talk) ->
 
 async def _topics(talk: Talk) -> Message:
     say = talk.say
+    if too_many := await talk.appointments.too_many(talk.contact_id):
+        return _too_many(too_many, say)
     topics = await talk.appointments.topics()
     if not topics:
         text = say("No expert can be booked at present. You can send your question to a person instead.")
@@ -187,6 +190,20 @@ async def _topics(talk: Talk) -> Message:
     text = say("<b>A one-on-one appointment</b>\n\nWhat would you like to talk about?")
     buttons = rows([Button(topic_name(say, topic), PickTopic(topic)) for topic in topics], 1)
     return Message(text, (*buttons, (Button(say.plain("Main menu"), GoHome()),)))
+
+
+def _too_many(outcome: TooMany, say: Translator) -> Message:
+    """Each of those ahead behind a button, to move or to cancel."""
+    text = say.count(
+        "You have {n} appointment ahead, and one person can have no more at a time. "
+        "You can move or cancel it, and book again afterwards.",
+        "You have {n} appointments ahead, and one person can have no more at a time. "
+        "You can move one of them, or cancel one and book again.",
+        len(outcome.ahead),
+    )
+    shown = outcome.ahead[: appointments.LISTED]
+    each = tuple((Button(appointments.label(view, say), ShowAppointment(view.id)),) for view in shown)
+    return Message(text, (*each, (Button(say.plain("Main menu"), GoHome()),)))
 
 
 def _experts(topic: str, experts: tuple[ExpertCard, ...], talk: Talk) -> Message:
@@ -224,6 +241,9 @@ async def slot_picked(press: CallbackQuery, action: PickSlot, talk: Talk, update
         await talk.reply.toast(say.plain("I do not know that time."))
         return
     outcome = await talk.appointments.hold(talk.contact_id, action.topic, action.expert, start, update_id)
+    if isinstance(outcome, TooMany):
+        await talk.reply.show(_too_many(outcome, say))
+        return
     if isinstance(outcome, Taken):
         await talk.reply.show(times.taken_message(outcome, Wish(action.topic, action.expert), say))
         return

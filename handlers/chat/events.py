@@ -260,8 +260,10 @@ async def _show_outcome(outcome: Outcome, services: Services, say: Translator, r
 
 def _told(outcome: Outcome, event: EventView, now: datetime, say: Translator) -> str:
     match outcome:
-        case Registered():
+        case Registered(reminded=reminded):
             when = say.when(event.starts_at)
+            if not reminded:
+                return say.plain("You are registered: {when}. It is too close for a reminder.", when=when)
             return say.plain("You are registered: {when}. I remind you before.", when=when)
         case AlreadyRegistered():
             return say.plain("You are registered already; your seat is safe.")
@@ -300,17 +302,12 @@ async def file_pressed(
 
 def file_message(event: EventView, say: Translator) -> Message:
     organizer = say.plain("HKIPX · Hong Kong Intellectual Property Exchange")
-    document = calendar_file(event, say, _calendar_host(event), organizer)
+    document = calendar_file(event, say, organizer)
     title = say.localized(event.title)
     if event.cancelled:
         text = say("Opening this takes “{title}” out of your calendar.", title=title)
         return Message(text, document=document)
     return Message(say("“{title}” for your calendar.", title=title), document=document)
-
-
-def _calendar_host(event: EventView) -> str:
-    """Makes the entry's UID ours alone: addresses change, when the event was entered does not."""
-    return f"{event.created_at:%Y%m%dT%H%M%S}.cipo-advisor"
 
 
 # Reminders
@@ -394,12 +391,8 @@ async def stop_pressed(
 async def stop_all_pressed(
     press: CallbackQuery, services: Services, person: Person, say: Translator, reply: Reply
 ) -> None:
-    """All future ones first: what is left after that was chosen for single events."""
-    reminders = services.reminders
-    await reminders.stop(person.contact_id, None)
-    for followed in (await reminders.overview(person.contact_id)).events:
-        await reminders.stop(person.contact_id, followed.event_id)
-    await reply.show(overview_message(await reminders.overview(person.contact_id), say))
+    await services.reminders.stop_all(person.contact_id)
+    await reply.show(overview_message(await services.reminders.overview(person.contact_id), say))
     await reply.toast(say.plain("Done: no more reminders of events."))
 
 

@@ -73,6 +73,7 @@ REASONS = {
     Reason.BUFFER: N_("The expert needs a break between two appointments, and that time is too close to another."),
     Reason.DAY_FULL: N_("The expert takes no more appointments on that day."),
     Reason.WEEK_FULL: N_("The expert takes no more appointments in that week."),
+    Reason.RETIRED: N_("The expert takes no new appointments any more. What is booked stands as it is."),
 }
 
 

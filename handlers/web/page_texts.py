@@ -16,7 +16,8 @@ PAGE_TEXTS: dict[str, str] = {
     # Before the first message
     "empty_title": N_("Good to have you here."),
     "empty_text": N_(
-        "Ask about the CIPO role and the programme, book an hour with an expert, or be reminded of the next forum."
+        "Ask about the CIPO role and the programme, book an appointment with an expert, "
+        "or be reminded of the next forum."
     ),
     "empty_start": N_("Start the conversation"),
     "empty_question_role": N_("What does a CIPO do?"),

@@ -45,7 +45,10 @@ DAY_SECONDS = 86400
 
 
 class Reason(StrEnum):
-    """Why a start cannot be booked; where several hold, the first in this order is given."""
+    """Why a start cannot be booked; where several hold, the first in this order is given.
+
+    RETIRED is no matter of rules: whoever knows the experts says it when there is none to ask.
+    """
 
     PAST = "past"
     NOTICE = "notice"
@@ -57,6 +60,7 @@ class Reason(StrEnum):
     BUFFER = "buffer"
     DAY_FULL = "day_full"
     WEEK_FULL = "week_full"
+    RETIRED = "retired"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,15 @@ RING_BEFORE = timedelta(minutes=15)
 MIME = "text/calendar"
 
 
-def document(view: AppointmentView, contact_id: int, say: Translator, host: str) -> Document:
+def document(view: AppointmentView, contact_id: int, say: Translator) -> Document:
     """The file for one of the two sides; of a cancelled appointment it takes the entry away."""
     method: Method = "CANCEL" if view.status == "cancelled" else "PUBLISH"
-    return Document(f"appointment-{view.id}.ics", ics(item(view, contact_id, say, host), method), MIME)
+    return Document(f"appointment-{view.id}.ics", ics(item(view, contact_id, say), method), MIME)
 
 
-def item(view: AppointmentView, contact_id: int, say: Translator, host: str) -> CalendarItem:
+def item(view: AppointmentView, contact_id: int, say: Translator) -> CalendarItem:
     return CalendarItem(
-        uid=uid_for("appointment", view.id, host),
+        uid=uid_for("appointment", view.id, view.created_at),
         sequence=view.sequence,
         start=view.start,
         end=view.end,

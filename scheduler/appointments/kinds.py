@@ -6,7 +6,6 @@ change brought messages of its own.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from bot.outbox.outbox import NewRow
@@ -111,13 +110,13 @@ def _notice(kind: str, view: AppointmentView, contact_id: int | None, now: datet
 # Sending
 
 
-def kinds(host: str) -> list[Kind]:
-    """`host` is the name behind the @ of calendar entries."""
+def kinds() -> list[Kind]:
+    """All of them, to be handed to the sender."""
     return [
-        Kind(CONFIRMED, "at_least_once", _still_so, partial(_render_confirmed, host)),
-        Kind(BOOKED, "at_least_once", _still_so, partial(_render_booked, host)),
-        Kind(MOVED, "at_least_once", _still_so, partial(_render_moved, host)),
-        Kind(CANCELLED, "at_least_once", _is_cancelled, partial(_render_cancelled, host)),
+        Kind(CONFIRMED, "at_least_once", _still_so, _render_confirmed),
+        Kind(BOOKED, "at_least_once", _still_so, _render_booked),
+        Kind(MOVED, "at_least_once", _still_so, _render_moved),
+        Kind(CANCELLED, "at_least_once", _is_cancelled, _render_cancelled),
         Kind(REMINDER, "at_least_once", _is_ahead, _render_reminder),
     ]
 
@@ -144,28 +143,28 @@ async def _owed_view(tx: Tx, owed: Owed) -> AppointmentView | None:
     return next((view for view in found if view.role(owed.contact_id)), None)
 
 
-async def _render_confirmed(host: str, tx: Tx, owed: Owed, reader: Reader) -> Message | None:
-    return await _page(host, tx, owed, reader, "confirmed")
+async def _render_confirmed(tx: Tx, owed: Owed, reader: Reader) -> Message | None:
+    return await _page(tx, owed, reader, "confirmed")
 
 
-async def _render_booked(host: str, tx: Tx, owed: Owed, reader: Reader) -> Message | None:
-    return await _page(host, tx, owed, reader, "booked")
+async def _render_booked(tx: Tx, owed: Owed, reader: Reader) -> Message | None:
+    return await _page(tx, owed, reader, "booked")
 
 
-async def _render_moved(host: str, tx: Tx, owed: Owed, reader: Reader) -> Message | None:
-    return await _page(host, tx, owed, reader, "moved", was=EPOCH + owed.payload["was"] * MINUTE)
+async def _render_moved(tx: Tx, owed: Owed, reader: Reader) -> Message | None:
+    return await _page(tx, owed, reader, "moved", was=EPOCH + owed.payload["was"] * MINUTE)
 
 
-async def _render_cancelled(host: str, tx: Tx, owed: Owed, reader: Reader) -> Message | None:
-    return await _page(host, tx, owed, reader, "cancelled")
+async def _render_cancelled(tx: Tx, owed: Owed, reader: Reader) -> Message | None:
+    return await _page(tx, owed, reader, "cancelled")
 
 
-async def _page(host: str, tx: Tx, owed: Owed, reader: Reader, page: str, **values: Any) -> Message | None:
+async def _page(tx: Tx, owed: Owed, reader: Reader, page: str, **values: Any) -> Message | None:
     view = await _owed_view(tx, owed)
     if view is None:
         return None
     html = reader.say.page(f"appointments/{page}.html", **page_values(view, reader.contact_id, reader.say), **values)
-    file = document(view, reader.contact_id, reader.say, host)
+    file = document(view, reader.contact_id, reader.say)
     return Message(html, buttons(view, reader.contact_id, reader.say), file)
 
 

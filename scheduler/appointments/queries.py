@@ -260,6 +260,7 @@ def appointment_view(row: Row[Any]) -> AppointmentView:
         contact_details=row.contact_details,
         question=row.question,
         cancelled_by=row.cancelled_by,
+        created_at=row.created_at,
         changed_at=row.changed_at,
         contact_id=row.contact_id,
         expert_contact_id=columns[f"{_EXPERT}contact_id"],

@@ -57,6 +57,7 @@ from scheduler.appointments.values import (
     Stale,
     Taken,
     TooLong,
+    TooMany,
 )
 
 PURPOSE = "appointment"
@@ -89,16 +90,16 @@ class Appointments:
         *,
         reminders: Sequence[int],
         hold: timedelta,
-        host: str,
+        most: int,
     ) -> None:
-        """`reminders` are minutes before the start, `host` is the name behind the @ of calendar entries."""
+        """`reminders` are minutes before the start; one contact holds at most `most` appointments ahead."""
         self._db = db
         self._clock = clock
         self._outbox = outbox
         self._consents = consents
         self._reminders = tuple(reminders)
         self._hold = hold
-        self._host = host
+        self._most = most
 
     # Whoever looks
 
@@ -188,10 +189,11 @@ class Appointments:
 
     async def hold(
         self, contact_id: int, topic: str, expert_id: int | None, start: datetime, held_in: int
-    ) -> Held | Taken:
+    ) -> Held | Taken | TooMany:
         """Keep a slot while the person fills in; drops their previous hold. The same `held_in` gives the same hold.
 
-        Of several experts whoever has the fewest appointments ahead is taken.
+        Of several experts whoever has the fewest appointments ahead is taken. A contact has one hold only, so whoever
+        gets it stays within the limit when they confirm it.
         """
         seeker = Seeker(self._clock.now(), contact_id)
         async with self._db.write() as tx:
@@ -199,6 +201,8 @@ class Appointments:
             made = await find(tx, Appointment.held_in == held_in, Appointment.contact_id == contact_id)
             if made is not None:
                 return Held(hold_view(made))
+            if too_many := await self._too_many(tx, contact_id, seeker.now):
+                return too_many
             of = await _locked_offers(tx, topic, expert_id, seeker.now)
             draft = {
                 "contact_id": contact_id,
@@ -210,6 +214,16 @@ class Appointments:
             held = await self._hold_one(tx, of, start, seeker, draft)
         return Held(held) if isinstance(held, HoldView) else await self._taken(of, start, seeker, held)
 
+    async def too_many(self, contact_id: int) -> TooMany | None:
+        """What stands in the way of one more appointment of this contact; None: they may book."""
+        async with self._db.read() as tx:
+            return await self._too_many(tx, contact_id, self._clock.now())
+
+    async def _too_many(self, tx: Tx, contact_id: int, now: datetime) -> TooMany | None:
+        own = (Appointment.contact_id == contact_id, Appointment.status == "confirmed", Appointment.starts_at > now)
+        ahead = await appointments(tx, *own)
+        return TooMany(self._most, tuple(ahead)) if len(ahead) >= self._most else None
+
     async def _hold_one(
         self, tx: Tx, of: Sequence[Offer], start: datetime, seeker: Seeker, draft: Mapping[str, Any]
     ) -> HoldView | Reason:
@@ -218,7 +232,7 @@ class Appointments:
         for offer in await fairest_first(tx, free, seeker):
             if (hold_id := await self._keep(tx, offer, start, seeker.now, draft)) is not None:
                 return hold_view(await known(tx, hold_id))
-        return next(iter(reasons), None) or Reason.BUSY
+        return next(iter(reasons), Reason.RETIRED) or Reason.BUSY
 
     async def _taken(self, of: Sequence[Offer], start: datetime, seeker: Seeker, reason: Reason) -> Taken:
         """With the free starts nearest to the wish; looked for when no lock is held any more."""
@@ -405,7 +419,7 @@ class Appointments:
                 return reason
             if await self._reschedule(tx, row, offer, start, seeker.now):
                 return await self._told_of_move(tx, row, seeker.now)
-        return Reason.BUSY
+        return Reason.BUSY if of else Reason.RETIRED
 
     async def _told_of_move(self, tx: Tx, was: Row[Any], now: datetime) -> AppointmentView:
         view = appointment_view(await known(tx, was.id))
@@ -459,7 +473,7 @@ class Appointments:
     async def calendar_file(self, appointment_id: int, contact_id: int, say: Translator) -> Document | None:
         """The appointment as it is now for the reader's calendar; None when it is not theirs."""
         view = await self.view(appointment_id, contact_id)
-        return document(view, contact_id, say, self._host) if view else None
+        return document(view, contact_id, say) if view else None
 
     def _reminders_of(self, view: AppointmentView, now: datetime) -> list[NewRow]:
         return kinds.reminders(view, kinds.parties(view), self._reminders, now)
@@ -534,7 +548,7 @@ class Appointments:
             return await _expire(tx, [expert_id], now)
 
     def kinds(self) -> list[Kind]:
-        return kinds.kinds(self._host)
+        return kinds.kinds()
 
     # Personal data
 

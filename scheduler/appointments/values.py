@@ -141,7 +141,8 @@ Status = Literal["confirmed", "cancelled"]
 class AppointmentView:
     """A booked appointment. `version` goes into the buttons, `sequence` into the calendar entry.
 
-    `changed_at` is when this version came to be. `contact_id` is None once the person erased their data.
+    `created_at` is when its time was first held, `changed_at` when this version came to be. `contact_id` is None once
+    the person erased their data.
     """
 
     id: int
@@ -159,6 +160,7 @@ class AppointmentView:
     contact_details: str | None
     question: str | None
     cancelled_by: Role | None
+    created_at: datetime
     changed_at: datetime
     contact_id: int | None
     expert_contact_id: int | None
@@ -200,6 +202,14 @@ class Taken:
 
     alternatives: tuple[datetime, ...]
     reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class TooMany:
+    """The contact has as many appointments ahead as one may, `limit`; they are `ahead`, soonest first."""
+
+    limit: int
+    ahead: tuple[AppointmentView, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ def _training(about: datetime) -> EventDraft:
         summary={
             "en": "An invented event with 30 seats, on site and online. It does not take place.",
             "zh-Hans": "本活动为虚构示例，设30个名额，可线下或线上参加，不会实际举办。",
-            "zh-Hant": "本活動為虛構示例，設30個名額，可親身或線上參加，不會實際舉辦。",
+            "zh-Hant": "本活動為虛構示例，設30個名額，可親身或網上參加，不會實際舉辦。",
         },
         description={
             "en": "An afternoon on one company's case: what to protect, where, and to what end.",

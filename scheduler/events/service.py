@@ -95,8 +95,8 @@ class Events:
             if event.full:
                 return Full(event)
             await _keep(tx, event_id, contact_id, "registered", now)
-            await self._reminders.follow(tx, contact_id, occasion(event), now)
-            return Registered(await _known(tx, event_id, contact_id))
+            reminded = await self._reminders.follow(tx, contact_id, occasion(event), now)
+            return Registered(await _known(tx, event_id, contact_id), reminded)
 
     async def unregister(self, contact_id: int, event_id: int) -> Unregistered | NotRegistered | Gone:
         """Give up one's seat, and the reminders with it."""

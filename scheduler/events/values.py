@@ -193,7 +193,10 @@ class PastEvent:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
+    """`reminded`: at least one reminder is still to come."""
+
     event: EventView
+    reminded: bool
 
 
 @dataclass(frozen=True, slots=True)

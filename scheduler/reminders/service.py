@@ -114,6 +114,16 @@ class Reminders:
             if event_id is None or await self._occasions.ahead(tx, now, event_id):
                 await _keep(tx, contact_id, event_id, (), now)
 
+    async def stop_all(self, contact_id: int) -> None:
+        """No reminders of any event, whether chosen for all or one by one, and no word of new ones."""
+        now = self._clock.now()
+        async with self._db.write() as tx:
+            chosen = await _chosen(tx, contact_id, lock=True)
+            for event in await self._occasions.ahead(tx, now):
+                if _scope(event.event_id) in chosen:
+                    await _keep(tx, contact_id, event.event_id, (), now)
+            await _keep(tx, contact_id, None, (), now)
+
     async def overview(self, contact_id: int) -> Overview:
         """Of what the person will be reminded, and why nothing comes where nothing is listed."""
         now = self._clock.now()
@@ -128,12 +138,13 @@ class Reminders:
         )
         return Overview(every, tuple(followed))
 
-    async def follow(self, tx: Tx, contact_id: int, event: Occasion, now: datetime) -> None:
-        """Somebody registered: remind them as they chose, or as is usual."""
+    async def follow(self, tx: Tx, contact_id: int, event: Occasion, now: datetime) -> bool:
+        """Somebody registered: remind them as they chose, or as is usual. Whether a reminder is still to come."""
         scope = _scope(event.event_id)
         chosen = await _chosen(tx, contact_id, [scope, ALL], lock=True)
         offsets = chosen.get(scope) or chosen.get(ALL) or DEFAULT_OFFSETS
         await self._choose(tx, contact_id, event.event_id, offsets, ahead=[event], now=now)
+        return bool(plan(event.starts_at, offsets, now))
 
     async def unfollow(self, tx: Tx, contact_id: int, event_id: int, now: datetime) -> None:
         """Somebody gave up their place: no reminders of this event, whatever they chose for all."""

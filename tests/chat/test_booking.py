@@ -811,6 +811,39 @@ async def test_moving_to_a_time_just_taken_offers_others_and_keeps_the_old(chat:
     assert [each.start for each in await its(visitor)] == [TEN - timedelta(hours=1)]
 
 
+async def test_moving_with_an_expert_who_left_says_that_and_not_that_the_time_is_taken(chat: Machine, ada: int) -> None:
+    visitor = await chat.visitor()
+    view = await booked(visitor)
+    await moving(visitor)
+    await visitor.presses("24")
+    assert await chat.core.services.appointments.retire_expert(ada)
+    answer = await visitor.presses("11:00")
+    assert "takes no new appointments any more" in answer.text
+    assert "taken that time" not in answer.text
+    assert await its(visitor) == [view]
+
+
+async def test_one_person_has_at_most_so_many_appointments_ahead(chat: Machine, ada: int, clock: MovableClock) -> None:
+    visitor, appointments = await chat.visitor(), chat.core.services.appointments
+    most = chat.core.settings.most_appointments
+    day = await to_the_day(visitor)
+    for number in range(most):
+        held = await appointments.hold(await contact(visitor), "patents", ada, TEN + timedelta(days=number), number)
+        assert isinstance(held, Held)
+        assert isinstance(await appointments.confirm(held.hold.id, await contact(visitor), "en"), Confirmed)
+    await chat.settled()
+    refused = await visitor.presses("09:00", day)
+    assert f"You have {most} appointments ahead" in refused.text
+    assert len(await its(visitor)) == most
+    assert "no more at a time" in (await visitor.says("/book")).text
+    opened = await visitor.presses("24 Nov 2026, 10:00")
+    await visitor.presses("Cancel", opened)
+    await visitor.presses("Yes, cancel it")
+    assert "company" in (await holding(visitor, "10:00")).text
+    clock.set(TEN + timedelta(days=1))
+    assert await appointments.too_many(await contact(visitor)) is None
+
+
 async def test_an_old_button_shows_how_the_appointment_stands_now(chat: Machine, ada: int) -> None:
     visitor = await chat.visitor()
     view = await booked(visitor)

@@ -185,6 +185,18 @@ async def test_registering_twice_takes_one_seat(chat: Machine) -> None:
     assert "29 seats left" in (await other.says(f"/start event_{event.id}")).text
 
 
+async def test_who_registers_when_no_reminder_is_left_is_not_promised_one(chat: Machine, clock: MovableClock) -> None:
+    event = await announced(chat)
+    early, late = await chat.visitor(), await chat.visitor()
+    await registered(early, event)
+    assert "I remind you before" in early.toasts[-1]
+    clock.set(STARTS - timedelta(minutes=30))
+    await registered(late, event)
+    assert "You are registered: Thu 10 Dec 2026, 09:30" in late.toasts[-1]
+    assert "remind you" not in late.toasts[-1]
+    assert "too close for a reminder" in late.toasts[-1]
+
+
 async def test_the_last_seat_goes_to_one_of_two(chat: Machine) -> None:
     event = await announced(chat, capacity=1)
     first, second = await chat.visitor(), await chat.visitor()

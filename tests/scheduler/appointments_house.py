@@ -61,6 +61,7 @@ def read_calendar(data: bytes) -> Any:
 
 
 _updates = count(1)
+MOST = 20
 
 
 class House:
@@ -75,7 +76,7 @@ class House:
     def on(self, db: Database) -> Appointments:
         """The service of another process."""
         consents = Consents(self.clock)
-        options: dict[str, Any] = {"reminders": [1440, 60], "hold": HOLD, "host": "cipo.example"}
+        options: dict[str, Any] = {"reminders": [1440, 60], "hold": HOLD, "most": MOST}
         return Appointments(db, self.clock, self.outbox, consents, **options)
 
     def _wake(self) -> None:

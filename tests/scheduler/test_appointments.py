@@ -578,7 +578,9 @@ async def test_the_calendar_entry_is_one_and_the_same_through_book_move_and_canc
     entries = [read_calendar(file.data) for file in files if file is not None]
     assert [entry.method.value for entry in entries] == ["PUBLISH", "PUBLISH", "CANCEL"]
     assert [int(entry.vevent.sequence.value) for entry in entries] == [0, 1, 2]
-    assert {entry.vevent.uid.value for entry in entries} == {f"appointment-{view.id}@cipo.example"}
+    assert {entry.vevent.uid.value for entry in entries} == {
+        f"appointment-{view.id}@{view.created_at:%Y%m%dt%H%M%S}.cipo-advisor"
+    }
     assert [entry.vevent.dtstart.value for entry in entries] == [TEN, TEN + DAY, TEN + DAY]
     assert entries[2].vevent.status.value == "CANCELLED"
 

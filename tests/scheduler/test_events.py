@@ -479,7 +479,7 @@ async def test_the_calendar_file_follows_the_event(house: House) -> None:
     say = house.texts.translator("en", HONG_KONG)
 
     def entry(of: EventView) -> Any:
-        document = calendar_file(of, say, "advisor.example.org", "HKIPX")
+        document = calendar_file(of, say, "HKIPX")
         return icalendar.Calendar.from_ical(document.data)
 
     files = [entry(event)]
@@ -491,7 +491,9 @@ async def test_the_calendar_file_follows_the_event(house: House) -> None:
     entries = [file.events[0] for file in files]
     assert [str(file["METHOD"]) for file in files] == ["PUBLISH", "PUBLISH", "CANCEL"]
     assert [entry["SEQUENCE"] for entry in entries] == [0, 1, 2]
-    assert {str(entry["UID"]) for entry in entries} == {f"event-{event.id}@advisor.example.org"}
+    assert {str(entry["UID"]) for entry in entries} == {
+        f"event-{event.id}@{event.created_at:%Y%m%dt%H%M%S}.cipo-advisor"
+    }
     assert [entry["DTSTART"].dt.astimezone(UTC) for entry in entries] == [
         event.starts_at,
         event.starts_at + DAY,

@@ -196,6 +196,20 @@ async def test_stopping_all_leaves_what_was_chosen_one_by_one(house: House) -> N
     assert [(followed.event_id, followed.minutes) for followed in overview.events] == [(event.id, (1440, 60))]
 
 
+async def test_stopping_everything_leaves_nothing_at_all(house: House) -> None:
+    first, second, _ = [await house.event(slug=slug) for slug in ("one", "two", "three")]
+    anna, ben = await house.contacts(2)
+    for who in (anna, ben):
+        await house.events.register(who, first.id)
+        await house.reminders.toggle(who, second.id, 60)
+        await house.reminders.toggle(who, None, 60)
+    await house.reminders.stop_all(anna)
+    assert await house.reminders.overview(anna) == Overview((), ())
+    assert len((await house.reminders.overview(ben)).events) == 3
+    assert await house.rings(anna) == []
+    assert await house.rings(ben)
+
+
 async def test_who_gives_up_a_seat_is_not_reminded_even_when_following_all(house: House) -> None:
     event = await house.event()
     anna, ben = await house.contacts(2)
