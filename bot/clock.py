@@ -1,7 +1,8 @@
 """The one source of "now" for the business; handed in at build, so that tests can move it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 
 class Clock(Protocol):
@@ -13,3 +14,8 @@ class Clock(Protocol):
 class SystemClock:
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+
+def day_in(zone: str, clock: Clock) -> date:
+    """Which day it is there."""
+    return clock.now().astimezone(ZoneInfo(zone)).date()

@@ -6,13 +6,15 @@ import io
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import time_machine
 
 import run_bot
 from bot.storage import Database
-from knowledge import regression
+from knowledge import library, regression
 from tests.conftest import MovableClock
 from tests.knowledge.house import Replica, answering, asking, replica, ship
 
@@ -188,3 +190,88 @@ def test_a_file_of_another_installation_is_taken_whole_and_says_so(
     said = capsys.readouterr().out
     assert "12 unchanged" in said
     assert "warning: old.yaml:1: cipo-01: revision 7-00c0ffee is not of this database; taken whole" in said
+
+
+def with_entries(base: Path, *numbers: int) -> None:
+    """The exported file with some of its entries."""
+    run_bot.main(["knowledge", "export", "--out", "all.yaml"])
+    entries = re.split(r"(?m)^(?=  - category|- category)", (base / "all.yaml").read_text(encoding="utf-8"))
+    kept = [entry for entry in entries if any(f"id: cipo-{number:02}" in entry for number in numbers)]
+    assert len(kept) == len(numbers)
+    (base / "all.yaml").write_text("".join(kept), encoding="utf-8")
+
+
+@pytest.mark.parametrize(("name", "content"), [("all.yaml", ""), ("all.csv", "category,id\n")])
+def test_a_file_without_entries_retires_nothing(
+    base: Path, name: str, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (base / name).write_text(content)
+    before = exported(base, capsys)
+    assert run_bot.main(["knowledge", "import", name, "--whole", "--publish"]) == 1
+    assert capsys.readouterr().err.startswith(f"{name}: holds no entries; with --whole that would retire")
+    assert exported(base, capsys) == before
+
+
+def test_many_entries_are_retired_only_by_their_number(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with_entries(base, *range(1, 8))
+    before = exported(base, capsys)
+    for mistaken in ([], ["--retire", "4"]):
+        assert run_bot.main(["knowledge", "import", "all.yaml", "--whole", "--publish", *mistaken]) == 1
+        said = capsys.readouterr()
+        assert "would be lost: 5 entries (cipo-08, cipo-09, cipo-10, cipo-11, cipo-12)" in said.out
+        assert said.err == "this would retire 5 of 12 entries; if that is meant, add: --retire 5\n"
+        assert exported(base, capsys) == before
+    assert run_bot.main(["knowledge", "import", "all.yaml", "--whole", "--publish", "--retire", "5"]) == 0
+    assert "5 entries published" in capsys.readouterr().out
+    assert exported(base, capsys).count("id: cipo-") == 7
+
+
+def test_what_others_added_since_the_export_is_not_retired_by_the_way(
+    base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_bot.main(["knowledge", "export", "--out", "old.yaml"])
+
+    async def add(one: Replica) -> None:
+        model = (await one.content("cipo-01"))[0]
+        english = {"question": "What is new?", "phrasings": [f"new {n}" for n in range(6)], "answer": "This."}
+        chinese = {"question": "新的是什么？", "phrasings": [f"新{n}" for n in range(6)], "answer": "这是新的。"}
+        await one.publishes("cipo-30", [{**model, "id": "cipo-30", "en": english, "zh-Hans": chinese}])
+
+    meanwhile(base, add)
+    capsys.readouterr()
+    assert run_bot.main(["knowledge", "import", "old.yaml", "--whole", "--publish"]) == 1
+    assert "after the file was exported others published cipo-30; if that is meant" in capsys.readouterr().err
+    assert "cipo-30" in exported(base, capsys)
+
+
+def test_a_dry_run_shows_what_would_be_lost_and_writes_nothing(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_bot.main(["knowledge", "export", "--out", "all.yaml"])
+    edited(base / "all.yaml", "apple one\n", "apple seven\n")
+    edited(base / "all.yaml", "The bridge belongs", "The bridge comes")
+    capsys.readouterr()
+    assert run_bot.main(["knowledge", "import", "all.yaml", "--publish", "--dry-run"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[:2] == [
+        "0 added, 2 changed, 10 unchanged, 0 retired",
+        "would be lost: 1 ways to ask, lines of 1 questions or answers",
+    ]
+    assert said[-1] == "nothing was written"
+    meanwhile(base, has_no_drafts)
+
+
+async def has_no_drafts(one: Replica) -> None:
+    assert await one.curation.drafts() == []
+
+
+def test_both_checks_go_by_the_day_of_the_organiser(
+    base: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At 18:00 in London it is already tomorrow in Hong Kong."""
+    monkeypatch.setattr(library, "SHIPPED", base / "entries")
+    entries = re.sub("as_of: 2025-11-01", "as_of: 2026-03-02", ENTRIES, count=1)
+    (base / "entries" / "cipo.yaml").write_text(entries, encoding="utf-8")
+    for zone, code in (("Asia/Hong_Kong", 0), ("Europe/London", 1)):
+        monkeypatch.setenv("CIPO_DEFAULT_ZONE", zone)
+        with time_machine.travel(datetime(2026, 3, 1, 18, tzinfo=UTC), tick=False):
+            assert run_bot.main(["check"]) == code
+            assert run_bot.main(["knowledge", "check"]) == code

@@ -113,6 +113,8 @@ def _add_knowledge(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--out", type=Path, help="the file; without it, standard output")
     take = actions.add_parser("import", help="show what the entries of a file would change, and write them as drafts")
     take.add_argument("file", type=Path, help="a .yaml, .xlsx or .csv file as export writes them")
+    take.add_argument("--dry-run", action="store_true", help="show it only; write nothing")
     take.add_argument("--publish", action="store_true", help="publish the drafts at once")
     take.add_argument("--whole", action="store_true", help="the file is the whole knowledge base: retire what it lacks")
+    take.add_argument("--retire", type=int, metavar="N", help="with --whole: that many entries are to be retired")
     actions.add_parser("conflicts", help="entries edited here that changed in the shipped files as well")

@@ -9,10 +9,9 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
+from typing import Any, Final
 
-from bot.clock import SystemClock
+from bot.clock import Clock, SystemClock, day_in
 from bot.settings import OperatorError, Settings
 from bot.storage.migrate import is_current
 from bot.texts import LOCALES
@@ -29,11 +28,12 @@ from knowledge.library import Library, stored, written
 from knowledge.regression import Difference, Effect, cases
 from knowledge.revisions import published_contents, published_names, state
 
-if TYPE_CHECKING:
-    from bot.clock import Clock
-
 MOST_LISTED = 20
 """Questions of the regression set that are listed one by one."""
+
+FEW_RETIRED: Final = 4
+SMALL_PART: Final = 0.1
+"""As many, or such a part of the entries, an import may retire without being told how many are meant."""
 
 
 class NoDatabaseError(OperatorError):
@@ -45,11 +45,12 @@ class Base:
     """What the commands work on; `core` is there when it comes from the database."""
 
     settings: Settings
+    clock: Clock
     core: Core | None
 
     @property
     def today(self) -> date:
-        return SystemClock().now().astimezone(ZoneInfo(self.settings.default_zone)).date()
+        return day_in(self.settings.default_zone, self.clock)
 
     async def library(self) -> Library:
         if self.core is None:
@@ -81,14 +82,14 @@ class Base:
         return self.core
 
 
-async def run(options: argparse.Namespace, settings: Settings, build_core: "Callable[[Settings, Clock], Core]") -> int:
+async def run(options: argparse.Namespace, settings: Settings, build_core: Callable[[Settings, Clock], Core]) -> int:
     logs.configure(settings.model_copy(update={"log_level": "WARNING"}))
-    verb = VERBS[options.knowledge]
+    verb, clock = VERBS[options.knowledge], SystemClock()
     if settings.database_file is not None and not settings.database_file.exists():
-        return await verb(Base(settings, None), options)
-    core = build_core(settings, SystemClock())
+        return await verb(Base(settings, clock, None), options)
+    core = build_core(settings, clock)
     try:
-        return await verb(Base(settings, core if await _has_knowledge(core) else None), options)
+        return await verb(Base(settings, clock, core if await _has_knowledge(core) else None), options)
     finally:
         await core.close()
 
@@ -275,11 +276,22 @@ async def _import(base: Base, options: argparse.Namespace) -> int:
         raws = imported(options.file)
     except FaultyFileError as fault:
         return _refused(fault.findings)
+    if options.whole and not raws:
+        raise OperatorError(
+            f"{options.file}: holds no entries; with --whole that would retire the whole knowledge base"
+        )
     await core.live.look()
     plan = await curation.plan(raws, options.whole)
     if plan.preview.errors:
         return _refused(plan.preview.errors)
     print("\n".join(_plan_lines(plan)))
+    retired = [one.entry_id for one in plan.entries if one.fate == "retired"]
+    is_meant = options.retire == len(retired) or not _is_much(plan, len(retired))
+    if not is_meant:
+        print(f"{_much(plan, len(retired))}; if that is meant, add: --retire {len(retired)}", file=sys.stderr)
+    if options.dry_run or not is_meant:
+        print("nothing was written")
+        return 0 if is_meant else 1
     if not plan.texts:
         return 0
     drafted = await curation.draft_all(None, plan.texts, options.file.name)
@@ -296,6 +308,18 @@ async def _import(base: Base, options: argparse.Namespace) -> int:
     return 0
 
 
+def _is_much(plan: Plan, retired: int) -> bool:
+    """Whether a slip is likelier than a wish."""
+    held = sum(one.fate != "added" for one in plan.entries)
+    return bool(plan.newer) or (retired > FEW_RETIRED and retired > SMALL_PART * held)
+
+
+def _much(plan: Plan, retired: int) -> str:
+    held = sum(one.fate != "added" for one in plan.entries)
+    newer = f", of which after the file was exported others published {', '.join(plan.newer)}" if plan.newer else ""
+    return f"this would retire {retired} of {held} entries{newer}"
+
+
 def _refused(findings: Sequence[Finding]) -> int:
     for finding in findings:
         print(_finding(finding), file=sys.stderr)
@@ -308,12 +332,28 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
         fate: sum(one.fate == fate for one in plan.entries) for fate in ("added", "changed", "unchanged", "retired")
     }
     yield ", ".join(f"{count} {fate}" for fate, count in counts.items())
+    if lost := ", ".join(_lost(plan)):
+        yield f"would be lost: {lost}"
     for one in plan.entries:
         if one.fate != "unchanged":
             yield from _entry_lines(one)
     yield from map(_finding, plan.preview.findings)
     if plan.texts:
         yield from _effect_lines(plan.preview.effect)
+
+
+def _lost(plan: Plan) -> Iterator[str]:
+    """What people read today and would read no more."""
+    retired = [one.entry_id for one in plan.entries if one.fate == "retired"]
+    gone = [change for one in plan.entries if one.fate == "changed" for change in one.changes if change.removed]
+    phrasings = sum(len(change.removed) for change in gone if change.field.endswith(".phrasings"))
+    texts = sum(change.field.endswith((".question", ".answer")) for change in gone)
+    if retired:
+        yield f"{len(retired)} entries ({', '.join(retired)})"
+    if phrasings:
+        yield f"{phrasings} ways to ask"
+    if texts:
+        yield f"lines of {texts} questions or answers"
 
 
 def _entry_lines(one: Planned) -> Iterator[str]:

@@ -4,12 +4,13 @@ import argparse
 import fcntl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.clock import day_in
 from bot.settings import OperatorError
 from bot.storage.migrate import is_current, migrate
 from bot.texts import catalogue
@@ -112,7 +113,8 @@ async def sample(core: Core, options: argparse.Namespace) -> int:
 
 async def check(core: Core, options: argparse.Namespace) -> int:
     """Settings were read or we would not be here; the rest is looked at in turn."""
-    problems = [*await _database_problems(core), *_knowledge_problems(), *catalogue.problems()]
+    today = day_in(core.settings.default_zone, core.clock)
+    problems = [*await _database_problems(core), *_knowledge_problems(today), *catalogue.problems()]
     print("\n".join(problems) or "all is well")
     return 1 if problems else 0
 
@@ -128,8 +130,8 @@ async def _database_problems(core: Core) -> list[str]:
     return []
 
 
-def _knowledge_problems() -> list[str]:
-    found = check_knowledge(library.SHIPPED, datetime.now(UTC).date())
+def _knowledge_problems(today: date) -> list[str]:
+    found = check_knowledge(library.SHIPPED, today)
     return [f"{finding.place}: {finding.message}" for finding in found if finding.level == "error"]
 
 
