@@ -22,7 +22,7 @@ WEB_BOT_ID = 1
 def build_core(settings: "Settings", clock: "Clock") -> "Core":
     """Everything below the doors."""
     from bot.background import Background, Bell, InFlight
-    from bot.channels.personal import ChatsData
+    from bot.channels.personal import ChatsData, page_language
     from bot.desk.desk import Desk
     from bot.inbox import Inbox
     from bot.outbox.outbox import Outbox
@@ -55,7 +55,7 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
     outbox = Outbox(clock, outbox_due.ring)
 
     contacts, consents, chats = (
-        Contacts(db, clock, settings.default_zone),
+        Contacts(db, clock, settings.default_zone, page_language(WEB_BOT_ID)),
         Consents(clock),
         ChatsData(inbox, WEB_BOT_ID),
     )

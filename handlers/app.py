@@ -19,12 +19,12 @@ import uvicorn
 from aiogram import Bot
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
-from aiogram.exceptions import AiogramError
 
 from bot.channels.bot_channel import BotChannel
+from bot.channels.patience import Patience
 from bot.channels.state import ConversationStorage
 from bot.channels.telegram import Poller
-from bot.channels.webchat.push import Push
+from bot.channels.webchat.push import Push, StateChanged
 from bot.channels.webchat.rows import BotUser, Json
 from bot.channels.webchat.server import ChatServer
 from bot.channels.webchat.session import WebChatSession
@@ -33,7 +33,7 @@ from bot.outbox.port import ChatRef
 from bot.outbox.sender import Sender
 from bot.settings import OperatorError
 from bot.storage import Tx
-from handlers.chat.commands import introduce, offer_commands
+from handlers.chat.commands import introduce, needs_own_menu, offer_commands
 from handlers.chat.dispatcher import ALLOWED_UPDATES, Feeder, build_dispatcher
 from handlers.pace import Buckets
 from handlers.services import Core
@@ -99,7 +99,9 @@ class App:
         if token is None:
             return None
         api = TelegramAPIServer.from_base(self.core.settings.telegram_api_url)
-        return Bot(token.get_secret_value(), session=AiohttpSession(api=api))
+        session = AiohttpSession(api=api)
+        session.middleware(Patience())
+        return Bot(token.get_secret_value(), session=session)
 
     def _ticks(self) -> list[Tick]:
         core = self.core
@@ -113,6 +115,7 @@ class App:
             Tick("reviews due", core.services.freshness.remind, cron="*/15 * * * *", at_start=True),
             Tick("old questions", core.services.questions.forget_old, cron="27 3 * * *"),
             Tick("old updates", core.inbox.forget_old, cron="47 3 * * *"),
+            Tick("old presses", self.chat_server.forget_old, cron="52 3 * * *"),
         ]
 
     async def _accept(self, tx: Tx, update: Json) -> Accepted | None:
@@ -197,16 +200,9 @@ class App:
         bot, core = self.telegram_bot, self.core
         if bot is None:
             return None
-        core.background.start(self._introduce_to_telegram(bot), "telegram profile")
+        core.background.start(introduce(bot, core.texts, core.settings.bot_name), "telegram profile")
         self.poller = Poller(bot, core.db, core.inbox, ALLOWED_UPDATES, self._may_poll, core.clock)
         return core.background.start(self.poller.run(self.stopping), "telegram polling")
-
-    async def _introduce_to_telegram(self, bot: Bot) -> None:
-        """Commands and descriptions; Telegram limits how often they change, so a refusal is only logged."""
-        try:
-            await introduce(bot, self.core.texts, self.core.settings.bot_name)
-        except AiogramError as error:
-            log.warning("commands not set in Telegram", error=str(error))
 
     async def _may_poll(self) -> bool:
         assert self.telegram_bot is not None
@@ -218,15 +214,15 @@ class App:
         person = await contacts.meet(ChatRef(self.web_bot.id, chat_id), locale)
         await contacts.speak(person.contact_id, locale)
         await offer_commands(self.web_bot, self.core.texts, chat_id, locale, person.roles)
+        self.push.publish(chat_id, StateChanged())
 
     async def _greet(self, chat_id: int) -> None:
         """Traditional Chinese has no command menu of its own but chat by chat: see handlers/chat/commands.py."""
-        state = await self.chat_server.state(chat_id)
-        if state["locale"] != "zh-Hant":
-            return
-        chat = ChatRef(self.web_bot.id, chat_id)
-        person = await self.core.services.contacts.known(chat)
-        await offer_commands(self.web_bot, self.core.texts, chat_id, "zh-Hant", person.roles if person else frozenset())
+        person = await self.core.services.contacts.known(ChatRef(self.web_bot.id, chat_id))
+        locale = person.locale if person else await self.chat_server.locale(chat_id)
+        if needs_own_menu(locale):
+            roles = person.roles if person else frozenset()
+            await offer_commands(self.web_bot, self.core.texts, chat_id, locale, roles)
 
     async def _health(self) -> Mapping[str, Any]:
         """What is served at /healthz; an error of the database when it is away."""

@@ -6,13 +6,24 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 
 from bot.channels.conversation import forget
-from bot.channels.webchat.visitors import erase_chat, erase_messages, export_chat, with_buttons
+from bot.channels.webchat.visitors import erase_chat, erase_messages, export_chat, set_language, with_buttons
 from bot.inbox import Inbox, Lane
 from bot.outbox.models import OutboxRow
 from bot.outbox.port import ChatRef
+from bot.people.contacts import Follow
 from bot.people.models import Chat, Role
 from bot.people.privacy import Shown
 from bot.storage import Tx
+
+
+def page_language(web_bot_id: int) -> Follow:
+    """Makes the page of the web chat follow the language that its visitor chose to be addressed in."""
+
+    async def follow(tx: Tx, chat: ChatRef, locale: str) -> None:
+        if chat.bot_id == web_bot_id:
+            await set_language(tx, chat.chat_id, locale)
+
+    return follow
 
 
 class ChatsData:

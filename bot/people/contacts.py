@@ -1,7 +1,7 @@
 """Contacts and the chats that reach them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +25,8 @@ class Person:
     zone: str
     roles: frozenset[str]
     chat: ChatRef
+    is_new: bool = False
+    """Whether this is the first that is heard of them."""
 
     def is_staff(self) -> bool:
         return bool(self.roles)
@@ -43,11 +45,21 @@ class Profile:
     contact_details: str | None
 
 
+Follow = Callable[[Tx, ChatRef, str], Awaitable[None]]
+
+
+async def nobody_follows(tx: Tx, chat: ChatRef, locale: str) -> None:
+    """For those who have no channel that shows a language of its own."""
+
+
 class Contacts:
-    def __init__(self, db: Database, clock: Clock, default_zone: str) -> None:
+    """`follow` lets a channel take over a contact's new language, for each of their chats, in the same transaction."""
+
+    def __init__(self, db: Database, clock: Clock, default_zone: str, follow: Follow = nobody_follows) -> None:
         self._db = db
         self._clock = clock
         self._zone = default_zone
+        self._follow = follow
 
     async def known(self, chat: ChatRef) -> Person | None:
         async with self._db.read() as tx:
@@ -60,13 +72,14 @@ class Contacts:
         if rows and self._is_fresh(rows[0]):
             return _person(rows, chat)
         async with self._db.write() as tx:
-            if await self._find(tx, chat) is None:
+            is_new = await self._find(tx, chat) is None
+            if is_new:
                 await self._introduce(tx, chat, locale)
             else:
                 await self._saw(tx, chat)
             found = await self._find(tx, chat)
         assert found is not None
-        return found
+        return replace(found, is_new=is_new)
 
     async def _find(self, tx: Tx, chat: ChatRef) -> Person | None:
         rows = (await tx.execute(_PERSON, _named(chat))).all()
@@ -87,14 +100,15 @@ class Contacts:
         await tx.execute(seen)
 
     async def speak(self, contact_id: int, locale: str) -> None:
-        await self._change(contact_id, locale=locale)
+        async with self._db.write() as tx:
+            await tx.execute(update(Contact).where(Contact.id == contact_id).values(locale=locale))
+            chats = await tx.execute(select(Chat.bot_id, Chat.chat_id).where(Chat.contact_id == contact_id))
+            for bot_id, chat_id in chats.all():
+                await self._follow(tx, ChatRef(bot_id, chat_id), locale)
 
     async def live_in(self, contact_id: int, zone: str) -> None:
-        await self._change(contact_id, zone=zone)
-
-    async def _change(self, contact_id: int, **values: str) -> None:
         async with self._db.write() as tx:
-            await tx.execute(update(Contact).where(Contact.id == contact_id).values(**values))
+            await tx.execute(update(Contact).where(Contact.id == contact_id).values(zone=zone))
 
     async def profile(self, contact_id: int) -> Profile:
         columns = select(Contact.name, Contact.company, Contact.contact_details)

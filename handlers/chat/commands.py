@@ -1,9 +1,16 @@
 """The commands menu, in each language and for each sort of person."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
 from aiogram import Bot
+from aiogram.exceptions import AiogramError
 from aiogram.types import BotCommand, BotCommandScopeAllPrivateChats, BotCommandScopeChat
 
 from bot.texts import N_, Texts
+
+log = structlog.get_logger(__name__)
 
 EVERYBODY = (
     ("topics", N_("Browse the topics")),
@@ -40,18 +47,45 @@ def commands(texts: Texts, locale: str, roles: frozenset[str] = frozenset()) -> 
 
 
 async def introduce(bot: Bot, texts: Texts, name: str) -> None:
-    """Set what people see before they write: commands, name and descriptions, in each language."""
+    """Set what people see before they write: commands, descriptions and name, in each language.
+
+    Telegram is strict about how often these change, so only what differs is set, what matters most comes first, and a
+    refusal leaves out one part alone until the next start.
+    """
+    scope = BotCommandScopeAllPrivateChats()
+    for locale, code in _TELEGRAM_LANGUAGE.items():
+        with _refusal_logged("commands"):
+            await bot.set_my_commands(commands(texts, locale), scope=scope, language_code=code)
+    with _refusal_logged("menu button"):
+        await bot.set_chat_menu_button()
     for locale, code in _TELEGRAM_LANGUAGE.items():
         say = texts.translator(locale)
-        scope = BotCommandScopeAllPrivateChats()
-        await bot.set_my_commands(commands(texts, locale), scope=scope, language_code=code)
-        await bot.set_my_name(name, language_code=code)
-        await bot.set_my_description(say.plain(DESCRIPTION), language_code=code)
-        await bot.set_my_short_description(say.plain(SHORT_DESCRIPTION), language_code=code)
-    await bot.set_chat_menu_button()
+        with _refusal_logged("description"):
+            if (await bot.get_my_description(code)).description != (wanted := say.plain(DESCRIPTION)):
+                await bot.set_my_description(wanted, code)
+        with _refusal_logged("short description"):
+            if (await bot.get_my_short_description(code)).short_description != (wanted := say.plain(SHORT_DESCRIPTION)):
+                await bot.set_my_short_description(wanted, code)
+        with _refusal_logged("name"):
+            if (await bot.get_my_name(code)).name != name:
+                await bot.set_my_name(name, code)
 
 
 async def offer_commands(bot: Bot, texts: Texts, chat_id: int, locale: str, roles: frozenset[str]) -> None:
-    """Give one chat the menu of its language and roles."""
+    """Give one chat the menu of its language and roles; a refusal leaves it with the one it had."""
     scope = BotCommandScopeChat(chat_id=chat_id)
-    await bot.set_my_commands(commands(texts, locale, roles), scope=scope)
+    with _refusal_logged("commands of a chat"):
+        await bot.set_my_commands(commands(texts, locale, roles), scope=scope)
+
+
+def needs_own_menu(locale: str) -> bool:
+    """Whether the menus set for everybody leave this language out."""
+    return locale not in _TELEGRAM_LANGUAGE
+
+
+@contextmanager
+def _refusal_logged(what: str) -> Iterator[None]:
+    try:
+        yield
+    except AiogramError as error:
+        log.warning("part of the profile not set", part=what, error=str(error)[:300])

@@ -16,6 +16,7 @@ from bot.outbox.port import ChatRef
 from bot.people.contacts import Contacts, Person
 from bot.storage import is_outage
 from bot.texts import Message, ReplyKeyboard, Texts, Translator, decode
+from handlers.chat.commands import needs_own_menu, offer_commands
 from handlers.chat.reply import Reply
 from handlers.locale import guess_locale
 from handlers.pace import Buckets
@@ -52,6 +53,8 @@ class KnowThePerson(BaseMiddleware):
             if isinstance(event, CallbackQuery):
                 data["action"] = decode(event.data)
             result = await handler(event, data)
+            if person.is_new and needs_own_menu(person.locale):
+                await offer_commands(bot, self._texts, reply.chat_id, person.locale, person.roles)
         except Exception as error:
             if is_outage(error):
                 raise

@@ -78,6 +78,7 @@ async def erase_pressed(
     if not action.sure:
         await reply.show(_sure(say))
         return
+    await reply.acknowledge()  # what the page waits for is erased too
     await state.clear()
     await services.privacy.erase(person.contact_id)
     await reply.send(Message(say("Done: what was kept about you is erased. If you write again, we start afresh.")))

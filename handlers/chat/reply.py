@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from aiogram import Bot
-from aiogram.exceptions import TelegramBadRequest
+from aiogram.exceptions import AiogramError, TelegramBadRequest
 from aiogram.types import CallbackQuery, InaccessibleMessage
 from aiogram.types import Message as ChatMessage
 from markupsafe import escape
@@ -73,7 +73,9 @@ class Reply:
             await self.bot.answer_callback_query(press.id, text=text, show_alert=alert)
 
     async def typing(self) -> None:
-        await self.bot.send_chat_action(self.chat_id, "typing")
+        """Only a courtesy: whoever is not shown it still gets the answer."""
+        with suppress(AiogramError):
+            await self.bot.send_chat_action(self.chat_id, "typing")
 
 
 def rows(items: Sequence[T], width: int) -> tuple[tuple[T, ...], ...]:

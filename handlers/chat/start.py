@@ -139,7 +139,7 @@ async def picked_language(
     if action.locale not in LOCALES:
         return
     await services.contacts.speak(person.contact_id, action.locale)
-    await offer_commands(bot, services.texts, reply.chat_id, action.locale, person.roles)
     say = services.texts.translator(action.locale, person.zone)
     await reply.show(welcome(say))
     await reply.acknowledge(say.plain("I speak English now."))
+    await offer_commands(bot, services.texts, reply.chat_id, action.locale, person.roles)

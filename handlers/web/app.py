@@ -156,10 +156,13 @@ class WebChatDoor:
         if chat_id is None:
             return _refusal(401)
         since = _number(request.query_params.get("since"))
+        if not since:
+            await self._greet(chat_id)
         wait = min(_number(request.query_params.get("wait")), WAIT_LIMIT)
         with self._server.push.subscribe(chat_id) as events:
             messages, seq = await self._server.changes(chat_id, since)
             if wait and not messages:
+                await self._server.state(chat_id)  # so that a change of language ends the wait
                 await self._wait_for(events.next(), wait)
                 messages, seq = await self._server.changes(chat_id, since)
         return JSONResponse({"messages": messages, "seq": seq, "state": await self._state(chat_id)})
@@ -296,7 +299,6 @@ class WebChatDoor:
             case {"type": "language", "locale": str(locale)} if locale in LOCALES:
                 if (await self._server.state(chat_id))["locale"] != locale:
                     await self._speak(chat_id, locale)
-                    await self._server.language(chat_id, locale)
                 return None
             case {"type": "ping"}:
                 return {"type": "pong"}

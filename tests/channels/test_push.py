@@ -40,10 +40,25 @@ async def test_only_the_newest_number_waits() -> None:
 async def test_a_page_that_does_not_read_is_told_to_look_everything_up() -> None:
     push = Push()
     with push.subscribe(1) as page:
-        for number in range(CAPACITY + 1):
-            push.publish(1, Answered(str(number), None, False, None))
+        for _ in range(CAPACITY + 1):
+            push.publish(1, Typing())
         events = [await page.next() for _ in range(len(page))]
-    assert events == [StateChanged(), Changed(0), Answered(str(CAPACITY), None, False, None)]
+    assert events == [StateChanged(), Changed(0), Typing()]
+
+
+async def test_answers_to_presses_outlast_a_full_queue_as_far_as_it_goes() -> None:
+    push = Push()
+    answers = [Answered(str(number), None, False, None) for number in range(1000)]
+    with push.subscribe(1) as page:
+        push.publish(1, answers[0])
+        for _ in range(CAPACITY):
+            push.publish(1, Typing())
+        assert await page.next() == answers[0]
+        for answer in answers:
+            push.publish(1, answer)
+        assert len(page) <= CAPACITY
+        kept = [await page.next() for _ in range(len(page))]
+    assert answers[-1] == kept[-1]
 
 
 async def test_everyone_hears_of_what_concerns_everyone() -> None:

@@ -40,12 +40,12 @@ from sqlalchemy import event, func, select
 
 from bot.channels import sending
 from bot.channels.webchat.errors import ApiError, Fault, Refused, too_many_requests
-from bot.channels.webchat.models import WebDocument, WebMessage
+from bot.channels.webchat.models import WebCallback, WebDocument, WebMessage
 from bot.channels.webchat.push import Answered, Changed, Push, StateChanged, Typing
 from bot.channels.webchat.rows import BotUser
 from bot.channels.webchat.server import SERVED, ChatServer
 from bot.channels.webchat.session import WebChatSession
-from bot.channels.webchat.visitors import HISTORY, VisitorChat, erase_chat, export_chat
+from bot.channels.webchat.visitors import HISTORY, VisitorChat, erase_chat, export_chat, set_language
 from bot.storage import Database, Tx
 from tests.conftest import MovableClock
 
@@ -708,7 +708,96 @@ async def test_what_another_replica_wrote_is_noticed(
         assert len(events) == 0
 
 
+async def test_a_language_that_a_use_case_set_is_noticed_once(
+    server: ChatServer, chat: VisitorChat, db: Database
+) -> None:
+    with server.push.subscribe(chat.id) as events:
+        await server.state(chat.id)
+        async with db.write() as tx:
+            await set_language(tx, chat.id, "zh-Hant")
+        await server.push.poll(db)
+        assert await events.next() == StateChanged()
+        assert (await server.state(chat.id))["locale"] == "zh-Hant"
+        await server.push.poll(db)
+        assert len(events) == 0
+
+
+# The answers to presses
+
+SAVED = Answered("k", "Saved", True, None)
+
+
+async def test_a_press_sent_again_is_answered_again_though_its_button_is_gone(
+    server: ChatServer, bot: Bot, chat: VisitorChat, inbox: Inbox
+) -> None:
+    sent = await bot.send_message(chat.id, "Save?", reply_markup=OK)
+    query_id = await server.press(chat.id, sent.message_id, "ok", "k")
+    await bot.edit_message_text("Saved.", chat_id=chat.id, message_id=sent.message_id)
+    await bot.answer_callback_query(query_id, "Saved", show_alert=True)
+    with server.push.subscribe(chat.id) as events:
+        assert await server.press(chat.id, sent.message_id, "ok", "k") == query_id
+        assert await events.next() == SAVED
+    assert len(inbox.accepted) == 1
+    with pytest.raises(Refused, match="unknown_message"):
+        await server.press(chat.id, sent.message_id, "ok", "another")
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["at once", "after a reconnect"])
+async def test_the_answer_that_another_replica_gives_reaches_the_page(
+    server: ChatServer, chat: VisitorChat, db: Database, clock: MovableClock, bot: Bot, again: bool
+) -> None:
+    other = Inbox()
+    elsewhere = ChatServer(db, clock, server.bot_user, other.accept, Push(), other.take)
+    bot_elsewhere = Bot("900:web", session=WebChatSession(elsewhere))
+    sent = await bot.send_message(chat.id, "Save?", reply_markup=OK)
+    if again:
+        await server.press(chat.id, sent.message_id, "ok", "k")
+    with server.push.subscribe(chat.id) as events:
+        query_id = await server.press(chat.id, sent.message_id, "ok", "k")
+        await server.push.poll(db)
+        await bot_elsewhere.answer_callback_query(query_id, "Saved", show_alert=True)
+        await server.push.poll(db)
+        heard = [await events.next() for _ in range(len(events))]
+        assert heard.count(SAVED) == 1
+        with statements(db) as seen:
+            await server.push.poll(db)
+        assert len(seen) == 1
+        assert SAVED not in [await events.next() for _ in range(len(events))]
+
+
+async def test_presses_are_forgotten_after_days(
+    server: ChatServer, bot: Bot, chat: VisitorChat, db: Database, clock: MovableClock
+) -> None:
+    sent = await bot.send_message(chat.id, "Save?", reply_markup=OK)
+    for day in range(3):
+        await server.press(chat.id, sent.message_id, "ok", str(day))
+        clock.advance(timedelta(days=1))
+    await server.forget_old()
+    async with db.read() as tx:
+        assert (await tx.execute(select(WebCallback.client_key))).scalars().all() == ["1", "2"]
+
+
 # What the bot says of itself
+
+
+async def test_only_those_whom_new_commands_concern_hear_of_them(
+    server: ChatServer, bot: Bot, chat: VisitorChat
+) -> None:
+    other = await server.open("other", "zh-Hant")
+    help_, book = [[BotCommand(command=name, description="does it")] for name in ("help", "book")]
+    own = BotCommandScopeChat(chat_id=chat.id)
+    with server.push.subscribe(chat.id) as mine, server.push.subscribe(other.id) as theirs:
+        await bot.set_my_commands(help_, scope=own)
+        assert (len(mine), len(theirs)) == (1, 0)
+        await bot.set_my_commands(help_, scope=own)
+        assert (len(mine), len(theirs)) == (1, 0)
+        await bot.set_my_commands(book, scope=own)
+        assert (len(mine), len(theirs)) == (2, 0)
+        await bot.set_my_commands(help_)
+        assert (len(mine), len(theirs)) == (3, 1)
+        await bot.delete_my_commands(scope=own)
+        await bot.delete_my_commands(scope=own)
+        assert (len(mine), len(theirs)) == (4, 1)
 
 
 async def test_commands_go_by_chat_then_language_then_everyone(server: ChatServer, bot: Bot, chat: VisitorChat) -> None:

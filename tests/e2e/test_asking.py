@@ -69,6 +69,20 @@ async def test_page_and_bot_change_to_traditional_chinese_together(visit: Visito
     await expect(page.page.locator("html")).to_have_attribute("lang", "zh-Hant")
 
 
+async def test_the_page_follows_the_language_picked_in_the_chat(visit: Visitors) -> None:
+    page = await visit()
+    await page.ask("/language")
+    await page.press("繁體中文")
+    await expect(page.page.locator("html")).to_have_attribute("lang", "zh-Hant")
+    await expect(page.page.get_by_role("textbox", name="輸入訊息")).to_be_visible()
+    await expect(page.page.locator("#language")).to_have_value("zh-Hant")
+    await page.page.reload()
+    await expect(page.page.locator("html")).to_have_attribute("lang", "zh-Hant")
+    await page.ask("/language")
+    await page.press("English")
+    await expect(page.page.locator("html")).to_have_attribute("lang", "en")
+
+
 async def test_a_browser_in_chinese_is_greeted_in_chinese(visit: Visitors) -> None:
     page = await visit(locale="zh-CN")
     await expect(page.page.locator("html")).to_have_attribute("lang", "zh-Hans")

@@ -104,3 +104,11 @@ async def test_a_socket_of_another_origin_is_not_opened(served: Server) -> None:
 @pytest.mark.parametrize("path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static//etc/passwd", "/.env"])
 async def test_only_what_is_meant_to_be_served_is(http: httpx.AsyncClient, path: str) -> None:
     assert (await http.get(path)).status_code == 404
+
+
+async def test_without_sockets_a_traditional_reader_gets_that_menu(served: Server) -> None:
+    async with httpx.AsyncClient(base_url=served.address, headers={"Accept-Language": "zh-HK"}) as http:
+        await http.get("/")
+        state = (await http.get("/chat/changes?since=0")).json()["state"]
+    assert state["locale"] == "zh-Hant"
+    assert "瀏覽主題" in [command["description"] for command in state["commands"]]

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from bot.storage import Base, Id
+from bot.storage import Base, Id, Json
 
 
 class WebChat(Base):
@@ -68,7 +68,7 @@ class WebMessage(Base):
 
 
 class WebCallback(Base):
-    """A pressed button. Answered once, and only for a while after `created_at`."""
+    """A pressed button. Answered once, and only for a while after `created_at`: `answer` has `text`, `alert`, `url`."""
 
     __tablename__ = "web_callback"
     __table_args__ = (
@@ -86,7 +86,7 @@ class WebCallback(Base):
     message_id: Mapped[int]
     client_key: Mapped[str]
     created_at: Mapped[datetime]
-    answered: Mapped[bool] = mapped_column(default=False)
+    answer: Mapped[dict[str, Any] | None] = mapped_column(Json)
 
 
 class WebProfile(Base):

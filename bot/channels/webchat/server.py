@@ -286,22 +286,22 @@ class ChatServer(Visitors):
             raise bad_request("MESSAGE_TOO_LONG")
         if method.url and not method.url.startswith(f"https://t.me/{self.bot_user.username}?start="):
             raise bad_request("URL_INVALID")
+        said: Json = {"text": method.text or None, "alert": bool(method.show_alert), "url": method.url}
         answer = (
             update(WebCallback)
             .where(
                 WebCallback.id == method.callback_query_id,
-                WebCallback.answered.is_(False),
+                WebCallback.answer.is_(None),
                 WebCallback.created_at >= self.clock.now() - CALLBACK_LIFE,
             )
-            .values(answered=True)
+            .values(answer=said)
             .returning(WebCallback.chat_id, WebCallback.client_key)
         )
         async with self.db.write() as tx:
             row = (await tx.execute(answer)).one_or_none()
         if row is None:
             raise bad_request(QUERY_TOO_OLD)
-        text, alert = method.text or None, bool(method.show_alert)
-        self.push.publish(row.chat_id, Answered(row.client_key, text, alert, method.url))
+        self.push.publish(row.chat_id, Answered(row.client_key, **said))
         return True
 
     # What the bot says of itself
@@ -341,7 +341,12 @@ class ChatServer(Visitors):
         return await self._keep("menu_button", scope, "", value)
 
     async def _keep(self, kind: str, scope: str, language: str, value: list[Any]) -> bool:
-        """Replace what is kept; nothing takes it away. Replicas that start together may say the same at once."""
+        """Replace what is kept; nothing takes it away. Replicas that start together may say the same at once.
+
+        Only those hear of it whom it concerns, and only if it is new: a page asks for everything again then.
+        """
+        if await self._kept(kind, scope, language) == value:
+            return True
         this = {"kind": kind, "scope": scope, "language": language}
         async with self.db.write() as tx:
             if value:
@@ -349,7 +354,11 @@ class ChatServer(Visitors):
                 await tx.execute(kept.on_conflict_do_update(index_elements=[*this], set_={"value": value}))
             else:
                 await tx.execute(delete(WebProfile).filter_by(**this))
-        self.push.publish_all(StateChanged())
+        _, _, chat_id = scope.partition(":")
+        if chat_id:
+            self.push.publish(int(chat_id), StateChanged())
+        else:
+            self.push.publish_all(StateChanged())
         return True
 
     async def _kept(self, kind: str, scope: str, language: str) -> list[Any]:

@@ -7,7 +7,7 @@ so an accepted message is never lost and never arrives twice.
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Text, bindparam, cast, delete, func, insert, or_, select, true, update
@@ -22,7 +22,7 @@ from bot.channels.webchat.models import (
     WebMessage,
     WebProfile,
 )
-from bot.channels.webchat.push import Changed, Push, StateChanged
+from bot.channels.webchat.push import Answered, Changed, Push, StateChanged
 from bot.channels.webchat.rows import (
     BotUser,
     Json,
@@ -44,6 +44,7 @@ None says that there is nothing to take up after the commit.
 TEXT_LIMIT = 4096
 KEY_LIMIT = 64
 NUMBERS = 2**31 - 1
+PRESSES_KEPT = timedelta(days=2)
 HISTORY = 200
 """Messages that a page without any gets; whoever has some gets everything newer."""
 
@@ -173,10 +174,11 @@ class Visitors:
                     "data": data,
                 }
                 accepted = await self.accept(tx, {"callback_query": query})
-        except IntegrityError:
+        except (IntegrityError, Refused):  # refused: the first press may have taken the button away
             if (pressed := await self._pressed(chat_id, key)) is None:
                 raise
             return pressed
+        self.push.awaits(chat_id, key)
         self._committed(accepted)
         return query_id
 
@@ -216,8 +218,13 @@ class Visitors:
     async def language(self, chat_id: int, locale: str) -> None:
         """Later updates of this chat come in `locale`."""
         async with self.db.write() as tx:
-            await tx.execute(update(WebChat).where(WebChat.id == chat_id).values(locale=locale))
+            await set_language(tx, chat_id, locale)
         self.push.publish(chat_id, StateChanged())
+
+    async def locale(self, chat_id: int) -> str:
+        async with self.db.read() as tx:
+            found = await tx.execute(select(WebChat.locale).where(WebChat.id == chat_id))
+        return found.scalar_one()
 
     async def state(self, chat_id: int) -> Json:
         """Language, commands and the bot's name, as this chat sees them: `locale`, `commands`, `bot_name`."""
@@ -228,6 +235,7 @@ class Visitors:
             scopes = WebProfile.scope.in_(("", *_scopes(chat_id)))
             columns = (WebProfile.kind, WebProfile.scope, WebProfile.language, WebProfile.value)
             rows = (await tx.execute(select(*columns).where(kinds, scopes))).all()
+        self.push.told(chat_id, locale)
         said = {(kind, scope, language): value for kind, scope, language, value in rows}
         names = [said.get(("name", "", language)) for language in (locale[:2], "")]
         name = next((found[0] for found in names if found), self.bot_user.name)
@@ -300,10 +308,22 @@ class Visitors:
             return found.scalar_one_or_none()
 
     async def _pressed(self, chat_id: int, key: str) -> str | None:
-        query = select(WebCallback.id).where(WebCallback.chat_id == chat_id)
+        """The callback query of an earlier press; whoever asks again gets its answer, now or when there is one."""
+        query = select(WebCallback.id, WebCallback.answer).where(WebCallback.chat_id == chat_id)
         async with self.db.read() as tx:
-            found = await tx.execute(query.where(WebCallback.client_key == key))
-            return found.scalar_one_or_none()
+            row = (await tx.execute(query.where(WebCallback.client_key == key))).one_or_none()
+        if row is None:
+            return None
+        if row.answer is None:
+            self.push.awaits(chat_id, key)
+        else:
+            self.push.publish(chat_id, Answered(key, **row.answer))
+        return str(row.id)
+
+    async def forget_old(self) -> None:
+        """Drop presses of which nobody asks any more."""
+        async with self.db.write() as tx:
+            await tx.execute(delete(WebCallback).where(WebCallback.created_at < self.clock.now() - PRESSES_KEPT))
 
 
 async def next_place(tx: Tx, chat_id: int, new: bool = True) -> Place | None:
@@ -320,6 +340,11 @@ _NEXT_PLACE = (
 )
 """Built once, like the next, as every message asks them."""
 ADD_MESSAGE = insert(WebMessage)
+
+
+async def set_language(tx: Tx, chat_id: int, locale: str) -> None:
+    """Pages that show the chat notice it at their next poll; see `Push.poll`."""
+    await tx.execute(update(WebChat).where(WebChat.id == chat_id).values(locale=locale))
 
 
 async def erase_chat(tx: Tx, chat_id: int) -> None:
