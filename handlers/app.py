@@ -76,7 +76,9 @@ class App:
         self.web_bot = Bot(f"{web_bot_id}:web-chat", session=WebChatSession(self.chat_server))
         self.telegram_bot = self._telegram_bot()
         bots = {bot.id: bot for bot in (self.web_bot, self.telegram_bot) if bot is not None}
-        dispatcher = build_dispatcher(core.services, ConversationStorage(core.db), settings.messages_per_minute)
+        dispatcher = build_dispatcher(
+            core.services, ConversationStorage(core.db, core.clock), settings.messages_per_minute
+        )
         feeder = Feeder(dispatcher, bots, core.services.contacts, core.texts)
         core.inbox.handle, core.inbox.given_up = feeder, feeder.given_up
         self.sender = Sender(

@@ -8,6 +8,7 @@ the state from before the update that changed it last, and shows it to that upda
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Row, bindparam, delete, insert, select, update
@@ -30,10 +31,11 @@ handling: ContextVar[Handling | None] = ContextVar("handling", default=None)
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The step of a dialog, if any, and what was gathered so far."""
+    """The step of a dialog, if any, what was gathered so far, and since when it stands there."""
 
     state: str | None
     data: Mapping[str, Any]
+    since: datetime | None = None
 
 
 NOWHERE = Standing(None, {})
@@ -49,6 +51,8 @@ class Conversation(Base):
     changed_by: Mapped[int | None] = mapped_column(BigInteger)
     state_before: Mapped[str | None]
     data_before: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    since: Mapped[datetime | None]
+    since_before: Mapped[datetime | None]
 
 
 async def standing(tx: Tx, chat: ChatRef) -> Standing:
@@ -60,13 +64,15 @@ async def move(tx: Tx, chat: ChatRef, after: Standing) -> None:
     """The conversation stands there now."""
     row, this = await _row(tx, chat), handling.get()
     again = row is not None and this is not None and row.changed_by == this.update_id
-    before = Standing(row.state_before, row.data_before or {}) if row and again else _visible(row)
+    before = _before(row) if row and again else _visible(row)
     values = {
         "state": after.state,
         "data": dict(after.data),
         "changed_by": this.update_id if this else None,
         "state_before": before.state,
         "data_before": dict(before.data),
+        "since": after.since,
+        "since_before": before.since,
     }
     if row is None:
         new = insert(Conversation).values(bot_id=chat.bot_id, chat_id=chat.chat_id, **values)
@@ -80,7 +86,7 @@ async def move(tx: Tx, chat: ChatRef, after: Standing) -> None:
 async def look(tx: Tx, chat: ChatRef) -> tuple[Standing, Standing]:
     """Where the conversation stands for the update being handled, and for all later ones."""
     row = await _row(tx, chat)
-    return _visible(row), NOWHERE if row is None else Standing(row.state, row.data)
+    return _visible(row), NOWHERE if row is None else Standing(row.state, row.data, row.since)
 
 
 async def forget(tx: Tx, chat: ChatRef) -> None:
@@ -103,8 +109,12 @@ def _visible(row: Row[Any] | None) -> Standing:
         return NOWHERE
     this = handling.get()
     if this is not None and row.changed_by == this.update_id and not this.changed:
-        return Standing(row.state_before, row.data_before or {})
-    return Standing(row.state, row.data)
+        return _before(row)
+    return Standing(row.state, row.data, row.since)
+
+
+def _before(row: Row[Any]) -> Standing:
+    return Standing(row.state_before, row.data_before or {}, row.since_before)
 
 
 def _is(chat: ChatRef) -> Any:

@@ -10,7 +10,7 @@ from aiogram.types import CallbackQuery
 from aiogram.types import Message as ChatMessage
 
 from bot.people.contacts import Person
-from bot.texts import LOCALES, N_, Button, Message, ReplyKeyboard, Translator
+from bot.texts import LOCALES, N_, Button, Message, ReplyKeyboard, Texts, Translator
 from bot.texts.actions import (
     AskExpert,
     ConfirmBooking,
@@ -357,9 +357,18 @@ async def field_typed(message: ChatMessage, raw_state: str, talk: Talk) -> None:
         await _go_on(raw_state, outcome, data["consent"], talk)
 
 
-def _says(word: str, text: str, talk: Talk) -> bool:
+def is_suggested_reply(text: str, texts: Texts) -> bool:
+    """Whether it is a word of our own that stood above the input, and so never a question."""
+    return any(_is_word(word, text, texts) for word in (SKIP, CANCEL, KEEP))
+
+
+def _is_word(word: str, text: str, texts: Texts) -> bool:
     """In any of our languages: the keyboard may be older than the last change of language."""
-    return any(text == talk.services.texts.translator(locale).plain(word) for locale in LOCALES)
+    return any(text == texts.translator(locale).plain(word) for locale in LOCALES)
+
+
+def _says(word: str, text: str, talk: Talk) -> bool:
+    return _is_word(word, text, talk.services.texts)
 
 
 def _value(text: str, field: str, hold: HoldView | None, talk: Talk) -> str | None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import structlog
 from aiogram import BaseMiddleware, Bot
-from aiogram.fsm.context import FSMContext
 from aiogram.types import CallbackQuery, TelegramObject
 from aiogram.types import Message as ChatMessage
 
@@ -15,7 +14,7 @@ from bot.clock import Clock
 from bot.outbox.port import ChatRef
 from bot.people.contacts import Contacts, Person
 from bot.storage import is_outage
-from bot.texts import Message, ReplyKeyboard, Texts, Translator, decode
+from bot.texts import Message, Texts, Translator, decode
 from handlers.chat.commands import needs_own_menu, offer_commands
 from handlers.chat.reply import Reply
 from handlers.locale import guess_locale
@@ -61,24 +60,6 @@ class KnowThePerson(BaseMiddleware):
             await apologize(reply, say)
         await reply.acknowledge()
         return result
-
-
-class CommandsLeaveDialogs(BaseMiddleware):
-    """A command typed in the middle of a dialog leaves it, or the next question would fall into the dialog's field.
-
-    Runs inside `KnowThePerson`; /cancel says itself what it leaves.
-    """
-
-    async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
-        command = (getattr(event, "text", None) or "").partition(" ")[0].partition("@")[0]
-        if command.startswith("/") and command != "/cancel" and data.get("raw_state") is not None:
-            state: FSMContext = data["state"]
-            await state.clear()
-            data["raw_state"] = None
-            reply: Reply = data["reply"]
-            say: Translator = data["say"]
-            await reply.send(Message(say("We leave what we were doing."), keyboard=ReplyKeyboard()))
-        return await handler(event, data)
 
 
 async def apologize(reply: Reply, say: Translator) -> None:

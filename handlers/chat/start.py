@@ -11,6 +11,7 @@ from bot.texts import LOCALES, Button, Message, ReplyKeyboard, Translator
 from bot.texts.actions import AskExpert, GoHome, Idle, Leave, PickLanguage, ShowEvents, ShowTopics, StartBooking
 from handlers.chat import ask, book, events
 from handlers.chat.commands import offer_commands
+from handlers.chat.dialogs import leave
 from handlers.chat.filters import Pressed
 from handlers.chat.reply import Reply
 from handlers.services import Services
@@ -98,10 +99,7 @@ async def left(
 ) -> None:
     """Works in any dialog, and outside of one; a time held for a booking is given back."""
     busy = await state.get_state() is not None
-    hold = (await state.get_data()).get("hold")
-    if hold is not None:
-        await services.appointments.drop(hold, person.contact_id)
-    await state.clear()
+    await leave(state, person, services)
     text = (
         say("All right, we leave it there. What can I do for you?")
         if busy
@@ -110,8 +108,10 @@ async def left(
     await reply.send(Message(text, keyboard=ReplyKeyboard()))
 
 
-async def left_by_button(press: CallbackQuery, state: FSMContext, say: Translator, reply: Reply) -> None:
-    await state.clear()
+async def left_by_button(
+    press: CallbackQuery, state: FSMContext, services: Services, person: Person, say: Translator, reply: Reply
+) -> None:
+    await leave(state, person, services)
     await reply.show(welcome(say))
 
 

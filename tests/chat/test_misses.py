@@ -254,7 +254,7 @@ async def test_who_wished_is_told_once_when_a_way_to_ask_is_published(chat: Mach
 async def test_the_answer_comes_in_the_language_of_the_reader(chat: Machine) -> None:
     ann, curator = await chat.visitor("zh-Hant"), await chat.staff("curator")
     await ann.says("貓頭鷹的帳本放在哪裏？")
-    await ann.presses("有答案時告訴我")
+    await ann.presses("有答案時通知我")
     await presses(curator, PromoteToPhrasing(1, "cipo-02"))
     await publishes_drafts(chat, curator)
     last = await ann.last()

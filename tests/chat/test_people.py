@@ -5,8 +5,11 @@ from datetime import timedelta
 
 import pytest
 import structlog
+from aiogram.fsm.storage.base import StorageKey
 from sqlalchemy import func, select
 
+from bot.channels.conversation import Handling, handling
+from bot.channels.state import ConversationStorage
 from bot.channels.webchat.visitors import HISTORY
 from bot.outbox.models import OutboxRow
 from bot.outbox.port import ChatRef
@@ -75,19 +78,75 @@ async def test_a_question_pressed_twice_lies_on_the_desk_once(chat: Machine) -> 
     assert "1 open question" in (await bo.says("/desk")).text
 
 
-async def test_leaving_a_booking_gives_the_time_back(town: Machine) -> None:
+async def test_a_dialog_that_nobody_came_back_to_swallows_no_question(town: Machine, clock: MovableClock) -> None:
+    ann, bo = await town.visitor(), await town.staff("curator")
+    await ann.says("/book")
+    for label in ("Patents", "Ada Wong", "26", "10:00"):
+        await ann.presses(label)
+    assert "name" in (await ann.says("Lotus Ltd")).text
+    clock.advance(timedelta(hours=2))
+    assert "senior executive" in (await ann.says("What does a CIPO do?")).text
+    assert "too long ago" in (await ann.page())[-2].text
+    assert "Nothing was in progress" in (await ann.says("/cancel")).text
+    await ann.says("/ask")
+    clock.advance(timedelta(days=5))
+    assert "senior executive" in (await ann.says("What does a CIPO do?")).text
+    assert "No open questions" in (await bo.says("/desk")).text
+
+
+async def test_a_dialog_stays_open_while_its_time_is_kept_and_for_half_an_hour(
+    town: Machine, clock: MovableClock
+) -> None:
+    ann, bo = await town.visitor(), await town.staff("curator")
+    await ann.says("/ask")
+    clock.advance(timedelta(minutes=20))
+    await ann.says("/ask")
+    clock.advance(timedelta(minutes=30))
+    assert "with our experts" in (await ann.says("Who files first?")).text
+    assert "1 open question" in (await bo.says("/desk")).text
+
+
+async def test_a_word_of_the_keyboard_is_no_question_however_late(town: Machine, clock: MovableClock) -> None:
+    ann = await town.visitor()
+    await ann.says("/book")
+    for label in ("Patents", "Ada Wong", "26", "10:00"):
+        await ann.presses(label)
+    clock.advance(timedelta(hours=2))
+    assert "too long ago" in (await ann.says("Skip")).text
+
+
+async def test_an_update_handled_again_finds_the_dialog_as_old_as_it_was(chat: Machine, clock: MovableClock) -> None:
+    storage, key = ConversationStorage(chat.core.db, clock), StorageKey(bot_id=1, chat_id=1, user_id=1)
+    began = clock.now()
+    for update, state in ((1, "first"), (2, "second")):
+        handling.set(Handling(update))
+        await storage.set_state(key, state)
+        clock.advance(timedelta(minutes=40))
+    handling.set(Handling(2))
+    assert (await storage.get_state(key), await storage.since(key)) == ("first", began)
+    handling.set(Handling(3))
+    assert (await storage.get_state(key), await storage.since(key)) == ("second", began + timedelta(minutes=40))
+
+
+async def test_looking_elsewhere_leaves_the_question_to_a_person(chat: Machine) -> None:
+    bo, ann = await chat.staff("curator"), await chat.visitor()
+    await ann.says("/start")
+    await ann.presses("Ask a person")
+    await ann.presses("Browse the topics")
+    assert "senior executive" in (await ann.says("What does a CIPO do?")).text
+    assert "No open questions" in (await bo.says("/desk")).text
+
+
+@pytest.mark.parametrize("command", ["/help", "/cancel", "/book"])
+async def test_leaving_a_booking_by_a_command_gives_the_time_back(command: str, town: Machine) -> None:
     ann, bo = await town.visitor(), await town.visitor()
-    for visitor in (ann, bo):
-        await visitor.says("/book")
-        await visitor.presses("Patents")
-        await visitor.presses("Ada Wong")
-    await ann.presses("26")
-    await ann.presses("10:00")
-    assert "10:00" not in (await bo.presses("26")).labels()
-    await ann.says("/cancel")
+    await ann.says("/book")
+    for label in ("Patents", "Ada Wong", "26", "10:00"):
+        await ann.presses(label)
+    await ann.says(command)
     await bo.says("/book")
-    await bo.presses("Patents")
-    await bo.presses("Ada Wong")
+    for label in ("Patents", "Ada Wong"):
+        await bo.presses(label)
     assert "10:00" in (await bo.presses("26")).labels()
 
 
