@@ -225,20 +225,28 @@ def load(folder: Path = SHIPPED, glossary: Path | None = None) -> Library:
 
 def load_glossary_beside(folder: Path) -> Glossary:
     """The glossary that belongs to a folder of entries; an empty one if there is none."""
-    places = (folder / "glossary.csv", folder.parent / "glossary.csv")
-    file = next((path for path in places if path.is_file()), None)
+    file = glossary_beside(folder)
     return load_glossary(file) if file else Glossary()
+
+
+def glossary_beside(folder: Path) -> Path | None:
+    places = (folder / "glossary.csv", folder.parent / "glossary.csv")
+    return next((path for path in places if path.is_file()), None)
 
 
 def load_glossary(file: Path) -> Glossary:
     """Read the glossary: columns term_en, zh_hans, zh_hant_hk, render, synonyms and avoid (by `|`)."""
     with file.open(encoding="utf-8-sig", newline="") as lines:
-        rows = csv.DictReader(lines)
-        missing = {"term_en", "zh_hans", "zh_hant_hk"} - set(rows.fieldnames or ())
-        if missing:
-            msg = f"{file.name}:1: column {', '.join(sorted(missing))} is missing"
-            raise LibraryError(msg)
-        return Glossary([_term(row) for row in rows])
+        rows = csv.DictReader(lines, strict=True)
+        try:
+            missing = {"term_en", "zh_hans", "zh_hant_hk"} - set(rows.fieldnames or ())
+            if missing:
+                raise LibraryError(f"{file.name}:1: column {', '.join(sorted(missing))} is missing")
+            return Glossary([_term(row, f"{file.name}:{rows.line_num}") for row in rows])
+        except csv.Error as fault:
+            raise LibraryError(f"{file.name}:{rows.reader.line_num}: not valid CSV: {fault}") from fault
+        except UnicodeDecodeError as fault:
+            raise LibraryError(f"{file.name}:1: not UTF-8; save the file as UTF-8") from fault
 
 
 def parse(raw: Raw, glossary: Glossary) -> Entry:
@@ -409,7 +417,9 @@ def _document(entry: Entry, locale: str) -> Document:
     )
 
 
-def _term(row: Mapping[str, str | None]) -> Term:
+def _term(row: Mapping[str | None, Any], place: str) -> Term:
+    if None in row:
+        raise LibraryError(f"{place}: has more cells than there are columns; put a cell with a comma in quotes")
     cells = {name: (value or "").strip() for name, value in row.items() if name}
     return Term(
         english=cells["term_en"],

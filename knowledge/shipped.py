@@ -2,26 +2,37 @@
 
 What was shipped before is known from the newest shipped revision of each entry. An entry whose published text is
 still that one follows the shipped files. One that was edited takes over what was changed elsewhere in its text; where
-both changed the same it keeps its own, and the new shipped text waits as a draft.
+both changed the same it keeps its own, and the new shipped text waits as a draft. So does one that would be at odds
+with what was edited in other entries, such as a way to ask that two entries have then.
 """
 
 import asyncio
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 
 from bot.people.roles import audit
 from bot.storage import Database, Tx
 from knowledge import library
 from knowledge.changes import Content, merge
-from knowledge.library import written
+from knowledge.check import check_entries
+from knowledge.library import Glossary, Library, stored, written
 from knowledge.models import EntryRevision, KnowledgeState
-from knowledge.revisions import add, change_state, contents, digest, lock, raise_version, state
+from knowledge.revisions import (
+    add,
+    change_state,
+    contents,
+    digest,
+    lock,
+    published_contents,
+    raise_version,
+    state,
+)
 
 Contents = Mapping[str, Content]
 
@@ -30,13 +41,15 @@ Contents = Mapping[str, Content]
 class Merged:
     """Entry ids by what became of them.
 
-    `combined` were edited here and changed in the shipped files in other places; `conflicts` in the same ones.
+    `combined` were edited here and changed in the shipped files in other places; `conflicts` in the same ones. `unfit`
+    are at odds with other entries as they were edited here.
     """
 
     published: tuple[str, ...]
     retired: tuple[str, ...]
     combined: tuple[str, ...]
     conflicts: tuple[str, ...]
+    unfit: tuple[str, ...] = ()
 
 
 async def merge_shipped(db: Database, now: datetime, folder: Path = library.SHIPPED) -> Merged | None:
@@ -48,44 +61,49 @@ async def merge_shipped(db: Database, now: datetime, folder: Path = library.SHIP
     async with db.read() as tx:
         if (await state(tx)).shipped == files:
             return None
-    texts = await asyncio.to_thread(_contents, folder)
+    base = await asyncio.to_thread(library.load, folder)
     async with db.write() as tx:
         if (await lock(tx)).shipped == files:
             return None  # another replica was quicker
-        return await _merge(tx, texts, files, now)
+        return await _merge(tx, base, files, now)
 
 
 def files_digest(folder: Path) -> str:
-    """Changes whenever a shipped file does; costs less than reading the entries."""
+    """Changes whenever a shipped file does, the glossary too; costs less than reading the entries."""
     found = hashlib.sha256()
-    for file in sorted(folder.glob("*.yaml")):
+    glossary = library.glossary_beside(folder)
+    for file in [*sorted(folder.glob("*.yaml")), *([glossary] if glossary else [])]:
         found.update(f"{file.name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
     return found.hexdigest()
 
 
-def _contents(folder: Path) -> Contents:
+def _contents(base: Library) -> Contents:
     found: dict[str, list[library.Written]] = {}
-    for entry in library.load(folder).entries:
+    for entry in base.entries:
         found.setdefault(entry.id, []).append(written(entry))
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the database has of an entry: the published revision, and the newest shipped one."""
+    """What the database has of an entry: the published revision, the newest shipped text, and the newest one taken.
+
+    What still waits or was discarded was not taken: the published text does not come from it.
+    """
 
     published: int | None = None
     published_digest: str | None = None
-    shipped: int | None = None
     shipped_digest: str | None = None
+    taken: int | None = None
+    taken_digest: str | None = None
 
     @property
     def is_edited(self) -> bool:
-        return self.published_digest != self.shipped_digest
+        return self.published_digest != self.taken_digest
 
 
-async def _merge(tx: Tx, texts: Contents, files: str, now: datetime) -> Merged:
-    known = await _known(tx)
+async def _merge(tx: Tx, base: Library, files: str, now: datetime) -> Merged:
+    known, texts = await _known(tx), _contents(base)
     changed = {
         entry_id: content
         for entry_id, content in _with_gone(texts, known).items()
@@ -95,6 +113,11 @@ async def _merge(tx: Tx, texts: Contents, files: str, now: datetime) -> Merged:
     new = {entry_id: content for entry_id, content in changed.items() if entry_id not in edited}
     combined = await _combined(tx, {entry_id: changed[entry_id] for entry_id in edited}, known)
     conflicts = {entry_id: changed[entry_id] for entry_id in edited if entry_id not in combined}
+    unfit = await asyncio.to_thread(_unfit, base, texts, await published_contents(tx), {**combined, **new}, now.date())
+    for entry_id in unfit:
+        new.pop(entry_id, None)
+        combined.pop(entry_id, None)
+        conflicts[entry_id] = changed[entry_id]
     followed = [known[entry_id].published for entry_id in (*new, *combined) if entry_id in known]
     await change_state(tx, await _waiting(tx, changed), "discarded")
     await change_state(tx, [each for each in followed if each is not None], "superseded")
@@ -115,7 +138,8 @@ async def _merge(tx: Tx, texts: Contents, files: str, now: datetime) -> Merged:
         published=tuple(entry_id for entry_id, content in new.items() if content),
         retired=tuple(entry_id for entry_id, content in new.items() if not content),
         combined=tuple(sorted(combined)),
-        conflicts=tuple(sorted(conflicts)),
+        conflicts=tuple(sorted(conflicts.keys() - unfit)),
+        unfit=tuple(sorted(unfit)),
     )
     counts = {what: len(ids) for what, ids in asdict(merged).items()}
     await audit(tx, None, "knowledge.merged", f"shipped:{files[:16]}", counts, now)
@@ -124,7 +148,7 @@ async def _merge(tx: Tx, texts: Contents, files: str, now: datetime) -> Merged:
 
 def _with_gone(texts: Contents, known: Mapping[str, _Known]) -> Contents:
     """The shipped texts, and nothing for what was shipped once and no longer is."""
-    gone = [entry_id for entry_id, it in known.items() if it.shipped is not None and entry_id not in texts]
+    gone = [entry_id for entry_id, it in known.items() if it.shipped_digest is not None and entry_id not in texts]
     return {**texts, **dict.fromkeys(gone, ())}
 
 
@@ -136,33 +160,64 @@ def _is_edited(content: Content, known: _Known) -> bool:
 async def _combined(tx: Tx, texts: Contents, known: Mapping[str, _Known]) -> dict[str, Content]:
     """The edited entries whose edits and whose shipped changes do not touch the same fields, put together."""
     both = [known[entry_id] for entry_id in texts]
-    found = await contents(tx, [number for it in both for number in (it.published, it.shipped) if number is not None])
+    found = await contents(tx, [number for it in both for number in (it.published, it.taken) if number is not None])
     combined: dict[str, Content] = {}
     for entry_id, theirs in texts.items():
         it = known[entry_id]
-        if it.published is None or it.shipped is None:
+        if it.published is None or it.taken is None:
             continue
-        merged = merge(found[it.shipped], found[it.published], theirs)
+        merged = merge(found[it.taken], found[it.published], theirs)
         if not merged.clashes:
             combined[entry_id] = merged.content
     return combined
 
 
+def _unfit(base: Library, shipped: Contents, before: Contents, taken: Contents, day: date) -> set[str]:
+    """Of the entries to be taken over, those that the checks forbid beside what else will be published.
+
+    Of two at odds the later one is. What is said of the shipped files alone is not for this installation to decide.
+    """
+    unfit: set[str] = set()
+    while kept := {entry_id: content for entry_id, content in taken.items() if entry_id not in unfit}:
+        whole = {**{entry_id: content for entry_id, content in before.items() if entry_id not in kept}, **kept}
+        if all(digest(content) == digest(shipped.get(entry_id, ())) for entry_id, content in whole.items()):
+            break
+        told = _faults(shipped, kept, base.glossary, day)
+        more = {entry_id for entry_id, fault in _faults(whole, kept, base.glossary, day) - told}
+        if not more:
+            break
+        unfit |= more
+    return unfit
+
+
+def _faults(whole: Contents, about: Contents, glossary: Glossary, day: date) -> set[tuple[str, str]]:
+    raws = [stored(version) for content in whole.values() for version in content]
+    findings = check_entries(raws, glossary, day, about)
+    return {(one.entry_id, one.message) for one in findings if one.level == "error" and one.entry_id}
+
+
 async def _known(tx: Tx) -> dict[str, _Known]:
     revision = EntryRevision
     columns = select(revision.entry_id, revision.id, revision.digest)
-    newest = select(func.max(revision.id)).where(revision.origin == "shipped").group_by(revision.entry_id)
-    shipped = {row.entry_id: row for row in await tx.execute(columns.where(revision.id.in_(newest)))}
-    live = {row.entry_id: row for row in await tx.execute(columns.where(revision.state == "published"))}
-    return {entry_id: _of(live.get(entry_id), shipped.get(entry_id)) for entry_id in {**shipped, **live}}
+
+    async def newest(which: ColumnElement[bool]) -> dict[str, Any]:
+        ids = select(func.max(revision.id)).where(which).group_by(revision.entry_id)
+        return {row.entry_id: row for row in await tx.execute(columns.where(revision.id.in_(ids)))}
+
+    is_shipped = revision.origin == "shipped"
+    shipped = await newest(is_shipped)
+    taken = await newest(is_shipped & revision.state.in_(("published", "superseded")))
+    live = await newest(revision.state == "published")
+    return {each: _of(live.get(each), shipped.get(each), taken.get(each)) for each in {**shipped, **live}}
 
 
-def _of(live: Any, shipped: Any) -> _Known:
+def _of(live: Any, shipped: Any, taken: Any) -> _Known:
     return _Known(
         live.id if live else None,
         live.digest if live else None,
-        shipped.id if shipped else None,
         shipped.digest if shipped else None,
+        taken.id if taken else None,
+        taken.digest if taken else None,
     )
 
 

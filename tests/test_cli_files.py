@@ -15,6 +15,7 @@ import time_machine
 import run_bot
 from bot.storage import Database
 from knowledge import library, regression
+from knowledge.shipped import merge_shipped
 from tests.conftest import MovableClock
 from tests.knowledge.house import Replica, answering, asking, replica, ship
 
@@ -275,3 +276,34 @@ def test_both_checks_go_by_the_day_of_the_organiser(
         with time_machine.travel(datetime(2026, 3, 1, 18, tzinfo=UTC), tick=False):
             assert run_bot.main(["check"]) == code
             assert run_bot.main(["knowledge", "check"]) == code
+
+
+def test_a_shipped_text_at_odds_with_an_edit_is_named_by_migrate_check_and_conflicts(
+    base: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    meanwhile(base, is_asked("cipo-01", "bridge seven"))
+    (base / "entries" / "cipo.yaml").write_text(ENTRIES.replace("bridge six", "bridge six, bridge seven"))
+    monkeypatch.setattr(library, "SHIPPED", base / "entries")
+    monkeypatch.setattr(merge_shipped, "__defaults__", (base / "entries",))
+    capsys.readouterr()
+    assert run_bot.main(["migrate"]) == 0
+    assert "at odds with what was edited here in other entries: cipo-02\n" in capsys.readouterr().out
+    told = (
+        "conflict: the shipped text of cipo-02 is at odds with what is published here; "
+        "decide with /knowledge in the chat\n"
+        "  cipo-02: en: 'bridge seven' also belongs to cipo-01\n"
+        "  en.phrasings\n  + bridge seven\n"
+    )
+    for action in ("check", "conflicts"):
+        assert run_bot.main(["knowledge", action]) == 0
+        assert told in capsys.readouterr().out
+
+
+def test_a_broken_glossary_stops_the_start_with_one_line(
+    base: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (base / "glossary.csv").write_text("term_en,zh_hans\ngrant,授权\n", encoding="utf-8")
+    monkeypatch.setattr(merge_shipped, "__defaults__", (base / "entries",))
+    capsys.readouterr()
+    assert run_bot.main(["serve"]) == 1
+    assert capsys.readouterr().err == "glossary.csv:1: column zh_hant_hk is missing\n"

@@ -18,7 +18,7 @@ from bot.texts import LOCALES
 from handlers.cli import logs
 from handlers.services import Core
 from knowledge import library
-from knowledge.changes import Change
+from knowledge.changes import Change, Content
 from knowledge.check import Finding, check, check_entries
 from knowledge.curation import Plan, Planned, Published
 from knowledge.engine import Bands, Decision, Engine
@@ -132,12 +132,31 @@ async def _conflicts(base: Base, options: argparse.Namespace) -> int:
 
 async def _conflict_lines(core: Core) -> AsyncIterator[str]:
     curation = core.services.curation
-    for conflict in await curation.conflicts():
+    waiting = await curation.conflicts()
+    async with core.db.read() as tx:
+        whole = await published_contents(tx)
+    for conflict in waiting:
+        content = await curation.content(conflict.id) or ()
+        faults = await _faults(core, {**whole, conflict.entry_id: content}, conflict.entry_id)
         what = "is no longer shipped" if conflict.retired else "changed in the shipped files as well"
-        yield f"conflict: {conflict.entry_id} was edited here and {what}; decide with /knowledge in the chat"
+        why = f"{conflict.entry_id} was edited here and {what}"
+        if faults:
+            why = f"the shipped text of {conflict.entry_id} is at odds with what is published here"
+        yield f"conflict: {why}; decide with /knowledge in the chat"
+        for line in faults:
+            yield line
         for change in await curation.diff(conflict.id) or ():
             for line in _change_lines(change):
                 yield line
+
+
+async def _faults(core: Core, whole: Mapping[str, Content], entry_id: str) -> list[str]:
+    """Why a text could not be published beside the others."""
+    await core.live.look()
+    glossary = (await core.live.view()).library.glossary
+    raws = [stored(version) for content in whole.values() for version in content]
+    found = check_entries(raws, glossary, core.live.today(), {entry_id})
+    return [f"  {finding.message}" for finding in found if finding.level == "error"]
 
 
 # Asking

@@ -81,6 +81,9 @@ def _merged_lines(merged: Merged) -> Iterator[str]:
         yield f"put together with your edits: {', '.join(merged.combined)}"
     if merged.conflicts:
         yield f"edited here and changed in the shipped files as well: {', '.join(merged.conflicts)}"
+    if merged.unfit:
+        yield f"at odds with what was edited here in other entries: {', '.join(merged.unfit)}"
+    if merged.conflicts or merged.unfit:
         yield "your texts stay; decide with /knowledge in the chat, or see: python run_bot.py knowledge conflicts"
 
 

@@ -1,14 +1,16 @@
 """Shipped entries reach the database at an upgrade, and what was edited here stays."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
 from bot.storage import Database
-from knowledge.curation import Published
+from knowledge.curation import Drafted, Published, Refused
 from knowledge.library import SHIPPED, LibraryError, in_order, load, parse, stored, written
 from knowledge.models import EntryRevision
 from knowledge.revisions import published_contents, state
@@ -184,3 +186,79 @@ async def test_a_broken_file_leaves_everything_as_it_was(
         await ship(db, clock, entries, lambda text: text.replace("basis: sourced", "basis: hearsay"))
     assert await revisions(db) == 2
     assert await ship(db, clock, entries) is None
+
+
+async def test_a_shipped_text_at_odds_with_an_edit_elsewhere_waits_as_a_draft(
+    house: Replica, db: Database, clock: MovableClock, entries: Path
+) -> None:
+    await house.publishes("cipo-01", asking(await house.content("cipo-01"), "two z"))
+
+    def both(text: str) -> str:
+        return text.replace("two f]", "two f, two z]").replace("Nobody knows", "Few know")
+
+    assert await ship(db, clock, entries, both) == Merged((), (), (), (), unfit=("cipo-02",))
+    assert "Nobody" in await answer_of(house, "cipo-02")
+    [waiting] = await house.curation.conflicts()
+    assert waiting.entry_id == "cipo-02"
+    refused = await house.curation.publish(None, waiting.id)
+    assert isinstance(refused, Refused)
+    assert [fault.message for fault in refused.findings] == ["cipo-02: en: 'two z' also belongs to cipo-01"]
+    again = await house.curation.draft(None, "cipo-01", answering(await house.content("cipo-01"), "Still editable."))
+    assert isinstance(again, Drafted)
+    assert isinstance(await house.curation.publish(None, again.revision.id), Published)
+    await house.publishes("cipo-01", answering((await load_one(entries, "cipo-01")), "Ours."))
+    assert isinstance(await house.curation.publish(None, waiting.id), Published)
+    assert "Few know" in await answer_of(house, "cipo-02")
+
+
+async def load_one(entries: Path, entry_id: str) -> list[Any]:
+    return [written(entry) for entry in load(entries).entries if entry.id == entry_id]
+
+
+async def test_what_was_put_together_is_checked_too(
+    house: Replica, db: Database, clock: MovableClock, entries: Path
+) -> None:
+    await house.publishes("cipo-01", asking(await house.content("cipo-01"), "two z"))
+    await house.publishes("cipo-02", answering(await house.content("cipo-02"), "Ours."))
+    merged = await ship(db, clock, entries, lambda text: text.replace("two f]", "two f, two z]"))
+    assert merged == Merged((), (), (), (), unfit=("cipo-02",))
+    assert await answer_of(house, "cipo-02") == "Ours."
+
+
+async def test_a_text_that_never_was_taken_is_not_what_edits_are_measured_by(
+    house: Replica, db: Database, clock: MovableClock, entries: Path
+) -> None:
+    """The newest shipped text waits; the next one is taken whole, as nobody edited the entry."""
+    await house.publishes("cipo-01", asking(await house.content("cipo-01"), "two z"))
+    odd = lambda text: text.replace("two f]", "two f, two z]").replace("Nobody knows", "Few know")  # noqa: E731
+    await ship(db, clock, entries, odd)
+    merged = await ship(db, clock, entries, lambda text: odd(text).replace("two z]", "two y]"))
+    assert merged == Merged(("cipo-02",), (), (), ())
+    assert "Few know" in await answer_of(house, "cipo-02")
+    assert await house.curation.conflicts() == []
+
+
+async def test_a_new_entry_at_odds_with_an_edit_waits_and_the_others_come(
+    house: Replica, db: Database, clock: MovableClock, entries: Path
+) -> None:
+    await ship(db, clock, entries, without("cipo-02"))
+    await house.publishes("cipo-01", asking(await house.content("cipo-01"), "two a"))
+    merged = await ship(db, clock, entries, with_new_phrasing)
+    assert merged == Merged((), (), ("cipo-01",), (), unfit=("cipo-02",))
+
+
+@pytest.mark.parametrize(
+    ("glossary", "told"),
+    [
+        ("term_en,zh_hans\ngrant,授权\n", "glossary.csv:1: column zh_hant_hk is missing"),
+        ('term_en,zh_hans,zh_hant_hk\n"grant,授权,批予\n', "glossary.csv:2: not valid CSV"),
+        ("term_en,zh_hans,zh_hant_hk\ngrant, a,授权,批予\n", "glossary.csv:2: has more cells than there are columns"),
+        (b"term_en,zh_hans,zh_hant_hk\n\xca\xda\xc8\xa8,,\n", "glossary.csv:1: not UTF-8"),
+    ],
+)
+async def test_a_broken_glossary_stops_the_upgrade_with_its_line(
+    house: Replica, db: Database, clock: MovableClock, entries: Path, glossary: str | bytes, told: str
+) -> None:
+    (entries / "glossary.csv").write_bytes(glossary if isinstance(glossary, bytes) else glossary.encode())
+    with pytest.raises(LibraryError, match=f"^{re.escape(told)}"):
+        await ship(db, clock, entries)
