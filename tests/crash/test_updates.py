@@ -11,6 +11,8 @@ from sqlalchemy import select
 
 from bot.desk.models import DeskQuestion
 from bot.storage import Database
+from tests.botapi import BotApi
+from tests.botapi.people import plain
 from tests.crash.people import Person
 from tests.e2e.server import Server
 from tests.machine import Seen, until
@@ -70,6 +72,34 @@ async def test_when_one_of_two_dies_the_other_goes_on_with_its_chats(
     assert await questions(Database(database_url)) == len(WHO) * pairs
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("pairs", [3, pytest.param(20, marks=pytest.mark.soak)])
+async def test_when_the_one_that_polls_telegram_dies_the_other_goes_on_with_its_chats(
+    telegram: BotApi, telegram_replicas: list[Server], database_url: str, pairs: int
+) -> None:
+    """At most the update in flight of each chat is answered twice, and every question is asked once."""
+    first, second = telegram_replicas
+    await first.start()
+    await until(telegram.updates.is_waiting.is_set, "its first poll")
+    await second.start()
+    first.die_after(pairs)
+    people = [await telegram.person(name) for name in WHO[:3]]
+    for number in range(pairs):
+        for person in people:
+            for text in ("/ask", question(person.first_name, number)):
+                await person.say(text)
+    await first.ended()
+    for person in people:
+        last = await person.hears(question(person.first_name, pairs - 1), seconds=90)
+        assert RECEIVED in plain(last)
+        heard = [plain(message) for message in await person.messages() if message["from"] == "bot"]
+        once = [text for at, text in enumerate(heard) if heard[at - 1 : at] != [text]]
+        assert len(heard) - len(once) <= 1
+        assert [ASKED in text for text in once] == [True, False] * pairs
+        assert [question(person.first_name, at) in once[at * 2 + 1] for at in range(pairs)] == [True] * pairs
+    assert await questions(Database(database_url)) == len(people) * pairs
+
+
 def _reached(sent: list[int], number: int) -> bool:
     return len(sent) >= number
 
@@ -90,17 +120,17 @@ async def everybody_asks(servers: list[Server], pairs: int, meanwhile: Callable[
 async def asks(person: Person, pairs: int, sent: list[int]) -> None:
     dice = random.Random(person.name)
     for number in range(pairs):
-        for text in ("/ask", question(person, number)):
+        for text in ("/ask", question(person.name, number)):
             await person.says(text)
             sent.append(number)
         if dice.random() < 0.5:
-            await person.hears(question(person, number))
+            await person.hears(question(person.name, number))
 
 
 async def was_answered(person: Person, pairs: int) -> None:
     await until(lambda: _complete(person, pairs * 4), f"all answers to {person.name}")
     page = await person.page()
-    asked = [question(person, number) for number in range(pairs)]
+    asked = [question(person.name, number) for number in range(pairs)]
     assert [m.text for m in page if m.by == "me"] == [text for each in asked for text in ("/ask", each)]
     heard = [m.text for m in page if m.by == "bot"]
     assert [ASKED in text for text in heard] == [True, False] * pairs
@@ -112,8 +142,8 @@ async def _complete(person: Person, messages: int) -> bool:
     return len(await person.page()) >= messages
 
 
-def question(person: Person, number: int) -> str:
-    return f"May {person.name} keep secret number {number:03}?"
+def question(name: str, number: int) -> str:
+    return f"May {name} keep secret number {number:03}?"
 
 
 async def questions(db: Database) -> int:

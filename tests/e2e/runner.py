@@ -19,6 +19,7 @@ from aiogram import Bot
 from aiogram.methods import SendMessage, TelegramMethod
 from aiogram.methods.base import TelegramType
 
+import bot.channels.telegram
 import bot.inbox
 import handlers.app
 from bot.channels.webchat.server import ChatServer
@@ -34,8 +35,9 @@ from run_bot import build, build_core
 
 CLOCK, HOLD, DIE, DIE_SENDING = "clock", "hold", "die", "die-sending"
 LOOK_EVERY = 0.01
-INBOX_LEASE, OUTBOX_LEASE = "TEST_INBOX_LEASE", "TEST_OUTBOX_LEASE"
-"""Environment: seconds that the work of a dead process rests, where a test cannot wait as long as an operator."""
+INBOX_LEASE, OUTBOX_LEASE, POLL = "TEST_INBOX_LEASE", "TEST_OUTBOX_LEASE", "TEST_POLL_SECONDS"
+"""Environment: seconds that the work of a dead process rests, and that one poll of Telegram lasts, where a test cannot
+wait as long as an operator."""
 
 
 class FileClock:
@@ -96,6 +98,7 @@ def count_down(path: Path) -> None:
 
 def core_with_movable_clock(settings: Settings, clock: Clock) -> Core:
     bot.inbox.LEASE_SECONDS = float(os.environ.get(INBOX_LEASE, bot.inbox.LEASE_SECONDS))
+    bot.channels.telegram.POLL_SECONDS = int(os.environ.get(POLL, bot.channels.telegram.POLL_SECONDS))
     return build_core(settings, FileClock(settings.data_dir / CLOCK))
 
 
