@@ -134,7 +134,7 @@ class Answers:
         if logged is None:
             return None
         view = await self._live.view()
-        found = await asyncio.to_thread(view.engine.search, logged.text, logged.locale, RANKED)
+        found = await asyncio.to_thread(view.engine.search, logged.text, logged.locale, RANKED, logged.context)
         ranking = tuple(Considered(each.entry_id, each.confidence, asdict(each.why)) for each in found)
         return Evidence(logged, ranking, view.engine.model == logged.model)
 

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import chain
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, select, update
 
 from bot.clock import Clock
 from bot.people.models import Contact
@@ -19,7 +19,7 @@ from knowledge.engine import Case, Decision, Engine
 from knowledge.exchange import since_export
 from knowledge.library import Glossary, Library, Written, in_order, parse, stored, to_simplified, written
 from knowledge.live import Live
-from knowledge.models import EntryRevision
+from knowledge.models import DealtMiss, EntryRevision
 from knowledge.reading import Raw
 from knowledge.regression import Effect, ask, cases, effect
 from knowledge.revisions import (
@@ -37,6 +37,12 @@ from knowledge.revisions import (
     revision,
     state,
 )
+
+READ_AGAIN: Final = "✓"
+"""The note of a revision that changes nothing but the dates of its review."""
+SOONEST: Final = timedelta(days=91)
+LATEST: Final = timedelta(days=364)
+"""Between two reviews: what is volatile has had the shorter one all along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,15 @@ class Revision:
     def was_published(self) -> bool:
         """Everybody read it once, and it can come back."""
         return self.state == "superseded" and self.published_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Editing:
+    """What an edit goes on from: a revision, its version that holds today or else the last, and others' open drafts."""
+
+    revision: int
+    text: Written
+    others: tuple[Revision, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +143,22 @@ class Preview:
         return _errors(self.findings)
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Drafts of different entries that came in together, oldest first; `note` is where they came from: a file."""
+
+    note: str
+    drafts: tuple[Revision, ...]
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        return tuple(draft.id for draft in self.drafts)
+
+    @property
+    def newest(self) -> int:
+        return max(self.numbers)
+
+
 Fate = Literal["added", "changed", "unchanged", "retired"]
 
 
@@ -185,19 +216,17 @@ class Curation:
             row = await revision(tx, number)
         return row.content if row else None
 
-    async def text_now(self, entry_id: str) -> Written | None:
-        """The published version of an entry that holds today, else its last one; None for a retired entry.
-
-        Of an entry that was never published, the draft that is open.
-        """
-        async with self._db.read() as tx:
-            live = await published(tx, entry_id) or await self._open_draft(tx, entry_id, None)
-        return live.content[self._version_now(live.content)] if live is not None and live.content else None
-
     def _version_now(self, content: Content) -> int:
         today = self._live.today().isoformat()
         holds = [(v.get("valid_from") or "") <= today <= (v.get("valid_to") or "9999") for v in content]
         return holds.index(True) if True in holds else len(content) - 1
+
+    async def standing(self, number: int) -> list[Written]:
+        """The versions of a revision that hold today or will."""
+        return [version for version in await self.content(number) or () if self._stands(version)]
+
+    def _stands(self, version: Written) -> bool:
+        return (version.get("valid_to") or "9999") >= self._live.today().isoformat()
 
     async def history(self, entry_id: str) -> list[Revision]:
         """All revisions of an entry, newest first."""
@@ -206,6 +235,22 @@ class Curation:
     async def drafts(self) -> list[Revision]:
         """Open drafts by people, oldest first."""
         return await self._listed((EntryRevision.state == "draft") & (EntryRevision.origin == "local"))
+
+    async def batches(self) -> list[Batch]:
+        """Drafts that came in together and can still be published, where there are several."""
+        by_note: dict[str, dict[str, Revision]] = {}
+        for each in await self.drafts():
+            if each.note not in ("", READ_AGAIN) and not each.stale:
+                by_note.setdefault(each.note, {})[each.entry_id] = each  # of several of one entry the newest
+        return [Batch(note, tuple(found.values())) for note, found in by_note.items() if len(found) > 1]
+
+    async def batch(self, newest: int) -> Batch | None:
+        """The drafts that came in with this one, up to it; None when it is no longer one of several."""
+        for each in await self.batches():
+            if any(draft.id == newest for draft in each.drafts):
+                drafts = tuple(draft for draft in each.drafts if draft.id <= newest)
+                return Batch(each.note, drafts) if len(drafts) > 1 else None
+        return None
 
     async def conflicts(self) -> list[Revision]:
         """Shipped texts that wait for a decision, as the entry was edited here: publish them or discard them."""
@@ -293,6 +338,11 @@ class Curation:
             self._asked = engine, await asyncio.to_thread(ask, engine, self._questions())
         return self._asked[1]
 
+    async def pointing_to(self, entry_id: str) -> list[str]:
+        """The entries of today that name this one as related."""
+        view = await self._live.view()
+        return [entry.id for entry in view.library.valid(view.day) if entry_id in entry.related]
+
     # Drafting
 
     async def draft(
@@ -311,13 +361,17 @@ class Curation:
             return Refused(faults)
         async with self._db.write() as tx:
             await lock(tx)
-            return [await self._draft(tx, actor, entry_id, _tidy(text), note) for entry_id, text in texts.items()]
+            live = await published_ids(tx)
+            return [
+                await self._draft(tx, actor, entry_id, _tidy(text), note, live.get(entry_id))
+                for entry_id, text in texts.items()
+            ]
 
     async def put_draft(self, tx: Tx, actor: int | None, entry_id: str, content: Content) -> Drafted | Refused:
-        """`draft` of a text that differs from what is published, within the caller's transaction."""
+        """`draft` of an entry that is new, within the caller's transaction."""
         await lock(tx)
         faults = _form_faults(entry_id, content)
-        drafted = Refused(faults) if faults else await self._draft(tx, actor, entry_id, _tidy(content), "")
+        drafted = Refused(faults) if faults else await self._draft(tx, actor, entry_id, _tidy(content), "", None)
         assert not isinstance(drafted, Unchanged), entry_id
         return drafted
 
@@ -345,43 +399,81 @@ class Curation:
     async def _amend(
         self, tx: Tx, actor: int | None, entry_id: str, change: Callable[[Content], Content | None], note: str
     ) -> Drafted | Unchanged | Refused | Gone:
+        """What only adds to a text goes on from the newest draft, whoever wrote it."""
         await lock(tx)
         live = await published(tx, entry_id)
         if live is not None and not live.content:
             return Gone()
-        live_id = live.id if live else None
-        open_draft = await self._open_draft(tx, entry_id, live_id)
-        base = open_draft or live
-        content = change(base.content) if base and base.content else None
-        if base is None or content is None:
+        base = await self._open_draft(tx, entry_id, live.id if live else None) or live
+        return await self._changed(tx, actor, base, live, change, note) if base else Gone()
+
+    async def _changed(
+        self,
+        tx: Tx,
+        actor: int | None,
+        base: Row[Any],
+        live: Row[Any] | None,
+        change: Callable[[Content], Content | None],
+        note: str,
+        keeps: bool = False,
+    ) -> Drafted | Unchanged | Refused | Gone:
+        """Draft a change of a revision, which goes into it if it is a draft and not to be kept."""
+        content = change(base.content) if base.content else None
+        if content is None:
             return Gone()
         if content == base.content:
-            seen = _revision(base, live_id)
-            return Drafted(seen) if open_draft else Unchanged(seen)
-        faults = _form_faults(entry_id, content)
+            seen = _revision(base, live.id if live else None)
+            return Drafted(seen) if base.state == "draft" else Unchanged(seen)
+        faults = _form_faults(base.entry_id, content)
         if faults:
             return Refused(faults)
-        if open_draft:
-            await change_state(tx, [open_draft.id], "superseded")
-        return await self._draft(tx, actor, entry_id, _tidy(content), note)
+        against = base.id if base.published_at is not None else base.based_on
+        if base.state != "draft" or keeps:
+            return await self._draft(tx, actor, base.entry_id, _tidy(content), note, against)
+        await change_state(tx, [base.id], "superseded")
+        drafted = await self._draft(tx, actor, base.entry_id, _tidy(content), note, against)
+        await _follow(tx, base.id, drafted.revision.id)
+        return drafted
 
-    async def rewrite(
-        self, actor: int | None, entry_id: str, locale: str, answer: str
+    async def editing(self, actor: int | None, entry_id: str) -> Editing | None:
+        """What a person who edits the entry goes on from; None for a retired entry, or none."""
+        async with self._db.read() as tx:
+            live = await published(tx, entry_id)
+            live_id = live.id if live else None
+            mine = EntryRevision.author_id.is_not_distinct_from(actor)
+            own = await self._open_draft(tx, entry_id, live_id, mine)
+            others: Sequence[Any] = (await tx.execute(_WITH_AUTHOR.where(_open(entry_id, live_id), ~mine))).all()
+            base = own or live or await self._open_draft(tx, entry_id, None)
+        if base is None or not base.content or (live is not None and not live.content):
+            return None
+        by_others = tuple(_revision(row, live_id, row.author) for row in others if row.id != base.id)
+        return Editing(base.id, base.content[self._version_now(base.content)], by_others)
+
+    async def edit(
+        self, actor: int | None, seen: int, field: str, locale: str | None, value: Any
     ) -> Drafted | Unchanged | Refused | Gone:
-        """Draft another answer in one language, in the version of the entry that holds today.
+        """Draft another value of a field, in the version that holds today, of the revision that the writer saw.
 
-        As with phrasings, it goes on from the newest local draft that can still be published.
+        The writer's own draft is gone on from; another's is kept beside. When another text was published since, the
+        draft is a stale one, for `rebase`.
         """
 
-        def rewritten(content: Content) -> Content | None:
+        def edited(content: Content) -> Content | None:
             at = self._version_now(content)
-            if not content[at].get(locale):
+            if locale is not None and not content[at].get(locale):
                 return None
-            version = {**content[at], locale: {**content[at][locale], "answer": answer.strip()}}
-            return [*content[:at], version, *content[at + 1 :]]
+            changed = {field: value} if locale is None else {locale: {**content[at][locale], field: value}}
+            return [*content[:at], {**content[at], **changed}, *content[at + 1 :]]
 
         async with self._db.write() as tx:
-            return await self._amend(tx, actor, entry_id, rewritten, "")
+            await lock(tx)
+            base = await revision(tx, seen)
+            if base is None:
+                return Gone()
+            live = await published(tx, base.entry_id)
+            if live is not None and not live.content:
+                return Gone()
+            return await self._changed(tx, actor, base, live, edited, "", keeps=base.author_id != actor)
 
     async def rebase(self, actor: int | None, number: int) -> Drafted | Unchanged | Gone:
         """Bring a stale draft up to what is published now, as a new draft. What both changed stays as drafted."""
@@ -396,29 +488,32 @@ class Curation:
             base = await revision(tx, row.based_on) if row.based_on is not None else None
             merged = merge(base.content if base else (), row.content, live.content)
             await change_state(tx, [row.id], "superseded")
-            return await self._draft(tx, actor, row.entry_id, merged.content, row.note)
+            drafted = await self._draft(tx, actor, row.entry_id, merged.content, row.note, live.id)
+            await _follow(tx, row.id, drafted.revision.id)
+            return drafted
 
-    async def _open_draft(self, tx: Tx, entry_id: str, published_id: int | None) -> Row[Any] | None:
-        mine = (EntryRevision.entry_id == entry_id) & (EntryRevision.state == "draft")
-        fresh = mine & (EntryRevision.origin == "local") & EntryRevision.based_on.is_not_distinct_from(published_id)
-        newest = select(REVISION).where(fresh).order_by(EntryRevision.id.desc()).limit(1)
-        return (await tx.execute(newest)).first()
+    async def _open_draft(
+        self, tx: Tx, entry_id: str, published_id: int | None, whose: ColumnElement[bool] | None = None
+    ) -> Row[Any] | None:
+        """The newest local draft of that published text."""
+        fresh = select(REVISION).where(_open(entry_id, published_id))
+        mine = fresh if whose is None else fresh.where(whose)
+        return (await tx.execute(mine.order_by(EntryRevision.id.desc()).limit(1))).first()
 
     async def _draft(
-        self, tx: Tx, actor: int | None, entry_id: str, content: Content, note: str
+        self, tx: Tx, actor: int | None, entry_id: str, content: Content, note: str, against: int | None
     ) -> Drafted | Unchanged:
-        """Once for each base and text."""
+        """Once for each text that was seen, `against`, and new text."""
         live, same = await published(tx, entry_id), digest(content)
-        base = live.id if live else None
+        live_id = live.id if live else None
         if live is not None and live.digest == same:
-            return Unchanged(_revision(live, base))
-        there = (EntryRevision.entry_id == entry_id) & (EntryRevision.state == "draft") & (EntryRevision.digest == same)
-        mine = there & EntryRevision.based_on.is_not_distinct_from(base) & (EntryRevision.origin == "local")
-        row = (await tx.execute(select(REVISION).where(mine).limit(1))).first()
+            return Unchanged(_revision(live, live_id))
+        there = _open(entry_id, against) & (EntryRevision.digest == same)
+        row = (await tx.execute(select(REVISION).where(there).limit(1))).first()
         if row is None:
-            row = await self._write(tx, actor, entry_id, content, base, state="draft", note=note)
+            row = await self._write(tx, actor, entry_id, content, against, state="draft", note=note)
             await audit(tx, actor, "entry.drafted", f"entry:{entry_id}", {"revision": row.id}, row.created_at)
-        return Drafted(_revision(row, base))
+        return Drafted(_revision(row, live_id))
 
     async def _write(
         self, tx: Tx, actor: int | None, entry_id: str, content: Content, based_on: int | None, **fields: Any
@@ -484,6 +579,25 @@ class Curation:
         view = await self._live.view()
         glossary = view.library.glossary
         return _errors(await asyncio.to_thread(_findings, whole, about, glossary, self._live.today()))
+
+    async def still_right(self, actor: int | None, seen: int) -> Published | Unchanged | Stale | Refused | Gone:
+        """Publish the text that was read anew, as of today and with the next review at the entry's own pace.
+
+        Stale, with what is published, when that is another text than the one that was read.
+        """
+        async with self._db.read() as tx:
+            row = await revision(tx, seen)
+            live = await published(tx, row.entry_id) if row else None
+        if live is None or not live.content:
+            return Gone()
+        if live.id != seen:
+            mine = live.based_on == seen and live.note == READ_AGAIN and live.published_by == actor
+            found = _revision(live, live.id)
+            return Published((found,)) if mine else Stale(found)
+        today = self._live.today()
+        read = [_reviewed(version, today) if self._stands(version) else version for version in live.content]
+        drafted = await self.draft(actor, live.entry_id, read, READ_AGAIN)
+        return await self.publish(actor, drafted.revision.id) if isinstance(drafted, Drafted) else drafted
 
     async def discard(self, actor: int | None, number: int) -> Discarded | Gone:
         """Put a draft away; it stays in the entry's history."""
@@ -554,6 +668,17 @@ def _refusal(drafts: Sequence[Row[Any]], live: Mapping[str, int]) -> Published |
     return None
 
 
+def _open(entry_id: str, against: int | None) -> ColumnElement[bool]:
+    """Open local drafts of the entry, written against that published revision."""
+    mine = (EntryRevision.entry_id == entry_id) & (EntryRevision.state == "draft")
+    return mine & (EntryRevision.origin == "local") & EntryRevision.based_on.is_not_distinct_from(against)
+
+
+async def _follow(tx: Tx, draft: int, into: int) -> None:
+    """The questions that a draft was made of hang on the one that it went into."""
+    await tx.execute(update(DealtMiss).where(DealtMiss.revision_id == draft).values(revision_id=into))
+
+
 async def seen_revision(tx: Tx, number: int) -> Revision | None:
     """A revision within the caller's transaction, without its author's name."""
     row = await revision(tx, number)
@@ -601,6 +726,13 @@ def _form_faults(entry_id: str, content: Content) -> tuple[Finding, ...]:
             told = {"id": version.get("id"), "entry": entry_id}
             faults.append(Finding("error", entry_id, entry_id, "the text is of {id}, not of {entry}", told))
     return tuple(faults)
+
+
+def _reviewed(version: Written, today: date) -> Written:
+    """Reviewed today; the next time is as far away as it was the last time."""
+    pace = date.fromisoformat(version["review_by"]) - date.fromisoformat(version["as_of"])
+    due = today + min(max(pace, SOONEST), LATEST)
+    return {**version, "as_of": today.isoformat(), "review_by": due.isoformat()}
 
 
 def _with_phrasing(version: Mapping[str, Any], locale: str, text: str) -> Mapping[str, Any]:

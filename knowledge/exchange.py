@@ -241,7 +241,7 @@ def _tabled(entries: Iterable[Written]) -> list[dict[str, str]]:
 def _cells(entry: Written) -> dict[str, str]:
     cells = {name: str(entry.get(name) or "") for name in ("category", "id", "basis", *DAYS, "revision")}
     cells.update({name: "\n".join(map(str, entry.get(name) or ())) for name in LISTS})
-    cells["sources"] = "\n".join(_source(source) for source in entry.get("sources") or ())
+    cells["sources"] = "\n".join(source_line(source) for source in entry.get("sources") or ())
     for locale in LOCALES:
         text = entry.get(locale) or {}
         cells[f"{locale}.question"] = text.get("question", "")
@@ -250,7 +250,7 @@ def _cells(entry: Written) -> dict[str, str]:
     return cells
 
 
-def _source(source: Mapping[str, Any]) -> str:
+def source_line(source: Mapping[str, Any]) -> str:
     return f"{source['name']} | {source['url'] or NO_ADDRESS}"
 
 
@@ -282,7 +282,7 @@ def _raw(number: int, cells: Mapping[str, str], name: str) -> Raw:
     value: dict[str, Any] = {"id": cells["id"], "basis": cells.get("basis", "")}
     value.update({day: _read_day(cells.get(day, "")) for day in DAYS})
     value.update({listed: _lines(cells.get(listed, "")) for listed in LISTS})
-    value["sources"] = [_read_source(line) for line in _lines(cells.get("sources", ""))]
+    value["sources"] = [read_source(line) for line in _lines(cells.get("sources", ""))]
     for locale in LOCALES:
         parts = {part: cells.get(f"{locale}.{part}", "") for part in TEXTS}
         value[locale] = {**parts, "phrasings": _lines(parts["phrasings"])} if any(parts.values()) else None
@@ -300,7 +300,7 @@ def _read_day(cell: str) -> date | str | None:
         return cell
 
 
-def _read_source(line: str) -> dict[str, str | None]:
+def read_source(line: str) -> dict[str, str | None]:
     name, separator, url = line.rpartition(" | ")
     if not separator:
         return {"name": line, "url": None}

@@ -15,8 +15,8 @@ from bot.outbox.port import Address, Kind, Owed, Reader
 from bot.people.contacts import Contacts
 from bot.storage import Database, Tx
 from bot.texts import Button, Message
-from bot.texts.actions import ShowEntry
-from knowledge.library import CATEGORIES, Entry
+from bot.texts.actions import ShowEntryHistory, ShowReviews
+from knowledge.library import CATEGORIES, Entry, Written
 from knowledge.live import Live, View
 
 REVIEW_DUE = "knowledge.review_due"
@@ -65,6 +65,11 @@ class Freshness:
     async def due(self) -> Due:
         return _due(await self._live.view())
 
+    def is_due(self, versions: Sequence[Written]) -> bool:
+        """Whether one of these texts, whatever is answered from now, is due for a review or will be soon."""
+        soon = (self._live.today() + SOON).isoformat()
+        return any(version["review_by"] <= soon for version in versions)
+
     async def remind(self) -> None:
         """Owe every curator this week's digest once it is Monday morning there; none when nothing is due."""
         if not self._live.is_ready or not (await self.due()).entries:
@@ -90,9 +95,10 @@ class Freshness:
             return None
         say = reader.say
         ids = dict.fromkeys(entry.id for entry in found.entries)  # versions of one entry share its id
-        buttons = tuple(Button(entry, ShowEntry(entry)) for entry in list(ids)[:LISTED])
+        buttons = tuple(Button(entry, ShowEntryHistory(entry)) for entry in list(ids)[:LISTED])
         html = say.page("staff/review_due.html", due=found, listed=found.entries[:LISTED])
-        return Message(html, tuple(buttons[at : at + 3] for at in range(0, len(buttons), 3)))
+        whole = (Button(say.plain("All of them"), ShowReviews()),)
+        return Message(html, (*(buttons[at : at + 3] for at in range(0, len(buttons), 3)), whole))
 
 
 def _due(view: View) -> Due:

@@ -4,9 +4,11 @@ A miss was declined, or only suggestions were shown and none was picked, or the 
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import groupby
 from typing import Any, Final, Literal
@@ -42,13 +44,17 @@ How = Literal["phrasing", "entry", "desk", "aside"]
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """One question; who asked is not shown. `wished`: the asker wants to be told of an answer."""
+    """One question; who asked is not shown. `wished`: the asker wants to be told of an answer.
+
+    `unhelpful` is the entry that was shown and got a 👎.
+    """
 
     id: int
     text: str
     locale: str
     asked_at: datetime
     outcome: str
+    unhelpful: str | None
     wished: bool
     at_desk: bool
 
@@ -76,6 +82,11 @@ class Cluster:
     @property
     def size(self) -> int:
         return len(self.misses)
+
+    @property
+    def unhelpful(self) -> list[tuple[str, int]]:
+        """The entries that got a 👎, with how many, most first."""
+        return Counter(miss.unhelpful for miss in self.misses if miss.unhelpful is not None).most_common()
 
     @property
     def last_asked(self) -> datetime:
@@ -147,6 +158,8 @@ class Misses:
         self._curation = curation
         self._desk = desk
         self._analyzer = lru_cache(maxsize=1)(Analyzer)
+        self._grouping = asyncio.Lock()
+        self._grouped: tuple[object, list[list[int]]] = (None, [])
 
     # Looking
 
@@ -167,10 +180,17 @@ class Misses:
         async with self._db.read() as tx:
             rows = (await tx.execute(_OPEN)).all()
         misses = [_miss(row) for row in reversed(rows)]
-        view = await self._live.view()
-        analyzer = self._analyzer(tuple(view.library.synonyms()))
-        grouped = await asyncio.to_thread(clusters, [miss.text for miss in misses], analyzer)
-        return [Cluster(tuple(misses[place] for place in places)) for places in grouped]
+        return [Cluster(tuple(misses[place] for place in places)) for places in await self._groups(misses)]
+
+    async def _groups(self, misses: Sequence[Miss]) -> list[list[int]]:
+        """The places of like ones; worked out once for the same questions, whoever looks."""
+        synonyms = tuple((await self._live.view()).library.synonyms())
+        same = ([miss.id for miss in misses], synonyms)
+        async with self._grouping:
+            if self._grouped[0] != same:
+                texts = [miss.text for miss in misses]
+                self._grouped = same, await asyncio.to_thread(clusters, texts, self._analyzer(synonyms))
+            return self._grouped[1]
 
     async def _nearest(self, cluster: Cluster) -> tuple[Near, ...]:
         view, leader = await self._live.view(), cluster.misses[0]
@@ -248,7 +268,12 @@ class Misses:
         return outcome
 
     async def _deal(
-        self, actor: int, question: int, how: How, cluster: Cluster | None = None, draft: Any = None
+        self,
+        actor: int,
+        question: int,
+        how: How,
+        cluster: Cluster | None = None,
+        draft: Callable[[Tx], Awaitable[Revision]] | None = None,
     ) -> Outcome:
         cluster = cluster or await self.cluster(question)
         now = self._clock.now()
@@ -259,7 +284,8 @@ class Misses:
                 return await _before(tx, actor, question, how)
             revision = await draft(tx) if draft else None
             if revision is not None:
-                await _follow(tx, dealt, revision)
+                mine = update(DealtMiss).where(DealtMiss.question_id.in_(dealt))
+                await tx.execute(mine.values(revision_id=revision.id))
             if how == "desk":
                 await self._put_on_desk(tx, dealt, now)
             details = {"questions": dealt, "revision": revision.id if revision else None}
@@ -290,7 +316,8 @@ def _ids(cluster: Cluster) -> list[int]:
 
 
 def _miss(row: Row[*tuple[Any, ...]]) -> Miss:
-    return Miss(row.id, row.text, row.locale, row.asked_at, row.outcome, row.wished, row.at_desk)
+    unhelpful = row.entry_id if row.helpful is False else None
+    return Miss(row.id, row.text, row.locale, row.asked_at, row.outcome, unhelpful, row.wished, row.at_desk)
 
 
 def _discarded() -> ColumnElement[bool]:
@@ -311,6 +338,8 @@ _OPEN = (
         AskedQuestion.locale,
         AskedQuestion.asked_at,
         AskedQuestion.outcome,
+        AskedQuestion.entry_id,
+        AskedQuestion.helpful,
         exists().where(Wish.question_id == AskedQuestion.id, STANDS).label("wished"),
         exists()
         .where(DeskQuestion.contact_id == AskedQuestion.contact_id, DeskQuestion.text == AskedQuestion.text)
@@ -335,27 +364,17 @@ async def _before(tx: Tx, actor: int, question: int, how: How) -> Outcome:
     return Dealt(len(together), revision)
 
 
-async def _follow(tx: Tx, dealt: Sequence[int], revision: Revision) -> None:
-    """The questions hang on their draft, and so do those of the drafts that went into it."""
-    mine = DealtMiss.question_id.in_(dealt)
-    gathered = select(EntryRevision.id).where(
-        EntryRevision.entry_id == revision.entry_id,
-        EntryRevision.state == "superseded",
-        EntryRevision.published_at.is_(None),
-        EntryRevision.id < revision.id,
-    )
-    follow = update(DealtMiss).where(mine | DealtMiss.revision_id.in_(gathered))
-    await tx.execute(follow.values(revision_id=revision.id))
-
-
 async def _free_id(tx: Tx, library: Library, category: str) -> str:
-    """The next number under the prefix that the category's entries have; drafts and retired entries count."""
+    """The next number of the entries made here, which never meet the shipped ones to come: "cipo-l01".
+
+    Drafts and retired entries count.
+    """
     in_use = (await tx.execute(select(EntryRevision.entry_id).distinct())).scalars()
     ids = {entry.id for entry in library.entries if entry.category == category}
     prefix = _commonest(entry_id.rpartition("-")[0] for entry_id in ids) or category.replace("_", "-")
-    numbers = (entry_id.rpartition("-") for entry_id in in_use)
-    last = max((int(number) for head, _, number in numbers if head == prefix and number.isdigit()), default=0)
-    return f"{prefix}-{last + 1:02}"
+    made_here = re.compile(f"{re.escape(prefix)}-l([0-9]+)")
+    last = max((int(found[1]) for entry_id in in_use if (found := made_here.fullmatch(entry_id))), default=0)
+    return f"{prefix}-l{last + 1:02}"
 
 
 def _commonest(names: Iterable[str]) -> str | None:
@@ -363,7 +382,7 @@ def _commonest(names: Iterable[str]) -> str | None:
     return max(counted)[1] if counted else None
 
 
-def _content(entry_id: str, entry: NewEntry, wordings: Sequence[tuple[str, str]], day: Any) -> dict[str, Any]:
+def _content(entry_id: str, entry: NewEntry, wordings: Sequence[tuple[str, str]], day: date) -> dict[str, Any]:
     return {
         "category": entry.category,
         "id": entry_id,

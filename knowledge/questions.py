@@ -102,12 +102,17 @@ class QuestionLog:
     async def rate(self, contact_id: int, question: int, helpful: bool) -> bool:
         """Keep the asker's 👍 or 👎 to what they were shown; False for a question that is not theirs.
 
-        A question whose answer was made by a curator and does not help either is open again.
+        A question whose answer was made by a curator and does not help either is open again, and so is the asker's
+        wish to be told, until they are content.
         """
+        now, wish = self._clock.now(), update(Wish).where(Wish.question_id == question, Wish.withdrawn_at.is_(None))
         async with self._db.write() as tx:
             theirs = await _noted(tx, contact_id, question, helpful=helpful)
-            if theirs and not helpful:
+            if theirs and helpful:
+                await tx.execute(wish.where(Wish.settled_at.is_(None)).values(settled_at=now))
+            elif theirs:
                 await tx.execute(delete(DealtMiss).where(DealtMiss.question_id == question, _IS_PUBLISHED))
+                await tx.execute(wish.where(Wish.settled_at.is_not(None)).values(settled_at=None, wished_at=now))
         return theirs
 
     async def text_of(self, contact_id: int, question: int) -> str | None:

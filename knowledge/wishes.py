@@ -1,4 +1,7 @@
-"""Askers who want to be told: their questions are tried again after each publication, and one message is owed."""
+"""Askers who want to be told: one message is owed when their question has an answer.
+
+It has one when the text that a curator made of it is published, or when the engine of a later publication answers it.
+"""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +19,7 @@ from bot.texts.actions import AskExpert, RateAnswer, ShowCategory
 from knowledge.answers import Answers
 from knowledge.library import SMALL_TALK
 from knowledge.live import Live, View
-from knowledge.models import AskedQuestion, EntryRevision, Wish
+from knowledge.models import AskedQuestion, DealtMiss, EntryRevision, Wish
 
 ANSWERED = "question.answered"
 USEFUL_FOR = timedelta(days=14)
@@ -35,17 +38,26 @@ class Wishes:
         self._answers = answers
 
     async def wish(self, contact_id: int, question: int, locale: str) -> bool:
-        """The asker agrees to be told; again is harmless. False for a question that is not theirs, or is gone."""
+        """The asker agrees to be told; again is harmless. False for a question that is not theirs, or is gone.
+
+        A wish that was fulfilled stands anew, for what is published from now on.
+        """
         mine = select(AskedQuestion.id).where(AskedQuestion.id == question, AskedQuestion.contact_id == contact_id)
         row = {"question_id": question, "locale": locale, "wished_at": self._clock.now()}
         insert = self._db.insert(Wish).values(row)
-        again = {name: insert.excluded[name] for name in ("locale", "wished_at")} | {"withdrawn_at": None}
-        withdrawn = Wish.withdrawn_at.is_not(None) & Wish.settled_at.is_(None)
+        again = {**{name: insert.excluded[name] for name in ("locale", "wished_at")}, **_ANEW}
         async with self._db.write() as tx:
             if (await tx.execute(mine)).first() is None:
                 return False
-            await tx.execute(insert.on_conflict_do_update(index_elements=["question_id"], set_=again, where=withdrawn))
+            await tx.execute(insert.on_conflict_do_update(index_elements=["question_id"], set_=again, where=~STANDS))
         return True
+
+    async def stands(self, contact_id: int, question: int) -> bool:
+        """Whether the asker of that question waits to be told."""
+        theirs = select(AskedQuestion.id).where(AskedQuestion.contact_id == contact_id)
+        mine = select(Wish.question_id).where(Wish.question_id == question, Wish.question_id.in_(theirs), STANDS)
+        async with self._db.read() as tx:
+            return (await tx.execute(mine)).first() is not None
 
     async def withdraw(self, contact_id: int, question: int) -> bool:
         """The asker does not want to be told any more; False where there is no such wish."""
@@ -56,31 +68,36 @@ class Wishes:
             return (await tx.execute(undone.returning(Wish.question_id))).first() is not None
 
     async def look(self) -> None:
-        """Try the questions again that the engine of now was not asked yet; owe a message where it answers."""
+        """Owe a message where a curator's answer to the question is published, or where the engine of now answers.
+
+        The engine is asked once each.
+        """
         if not self._live.is_ready:
             return
         view = await self._live.view()
         async with self._db.read() as tx:
+            made = (await tx.execute(_made_for(view))).all()
             waiting = (await tx.execute(_waiting(view.engine.model))).all()
-        if not waiting:
+        if not made and not waiting:
             return
         answers = await asyncio.to_thread(_tried, view, waiting)
         now = self._clock.now()
         async with self._db.write() as tx:
+            for row in made:
+                await self._owe(tx, row, row.made_into, row.revision_id, now)
             await self._tried(tx, view, [row.id for row in waiting])
-            since = await _published_since(tx, answers.values())
+            published = await _published(tx, answers.values())
             for row in waiting:
-                entry = answers.get(row.id)
-                # only what a curator published since is news; the rest the asker could have found before
-                if entry is not None and entry in since and since[entry] >= row.asked_at:
-                    await self._owe(tx, row, entry, now)
+                news = published.get(answers.get(row.id, ""))
+                if news is not None and _is_news(row, news.published_at):
+                    await self._owe(tx, row, news.entry_id, news.id, now)
         self._outbox.wake()
 
     async def _tried(self, tx: Tx, view: View, questions: Sequence[int]) -> None:
         await tx.execute(update(Wish).where(Wish.question_id.in_(questions)).values(tried_with=view.engine.model))
 
-    async def _owe(self, tx: Tx, row: Row[Any], entry: str, now: datetime) -> None:
-        """Once: whoever settles the wish owes the message."""
+    async def _owe(self, tx: Tx, row: Row[Any], entry: str, revision: int, now: datetime) -> None:
+        """Once: whoever settles the wish owes the message. A wish that stands anew is for another revision."""
         settled = update(Wish).where(Wish.question_id == row.id, STANDS).values(settled_at=now)
         if (await tx.execute(settled.returning(Wish.question_id))).first() is None:
             return
@@ -91,7 +108,7 @@ class Wishes:
             kind=ANSWERED,
             contact_id=row.contact_id,
             subject=f"question:{row.id}",
-            key=f"{ANSWERED}:{row.id}",
+            key=f"{ANSWERED}:{row.id}:{revision}",
             payload={"question": row.id, "entry": entry},
             due_at=now,
             expires_at=now + USEFUL_FOR,
@@ -113,12 +130,35 @@ class Wishes:
         return Message(say.page("answers/answered.html", text=text, entry=entry), (rating, (person, more)))
 
 
+_ANEW: Mapping[str, None] = {"withdrawn_at": None, "settled_at": None}
+_ASKED = (AskedQuestion.id, AskedQuestion.contact_id, AskedQuestion.asked_at, AskedQuestion.entry_id)
+
+
 def _waiting(model: str) -> Any:
-    columns = (AskedQuestion.id, AskedQuestion.contact_id, AskedQuestion.asked_at)
-    asked = (AskedQuestion.text, AskedQuestion.locale, AskedQuestion.context)
+    """The questions that the engine of that name was not asked yet."""
+    to_decide = (AskedQuestion.text, AskedQuestion.locale, AskedQuestion.context)
     untried = Wish.tried_with.is_distinct_from(model)
-    waiting = select(*columns, *asked).join(Wish, Wish.question_id == AskedQuestion.id).where(STANDS, untried)
-    return waiting.order_by(AskedQuestion.id).limit(AT_ONCE)
+    waiting = select(*_ASKED, *to_decide, Wish.wished_at).join(Wish, Wish.question_id == AskedQuestion.id)
+    return waiting.where(STANDS, untried).order_by(AskedQuestion.id).limit(AT_ONCE)
+
+
+def _made_for(view: View) -> Any:
+    """The questions of which a curator made something that is published, with the entry it is in now."""
+    made = select(*_ASKED, DealtMiss.revision_id, EntryRevision.entry_id.label("made_into"))
+    dealt = made.join(Wish, Wish.question_id == AskedQuestion.id).join(
+        DealtMiss, DealtMiss.question_id == AskedQuestion.id
+    )
+    found = dealt.join(EntryRevision, EntryRevision.id == DealtMiss.revision_id)
+    holding = {entry.id for entry in view.library.valid(view.day)}
+    told = STANDS & EntryRevision.published_at.is_not(None) & EntryRevision.entry_id.in_(holding)
+    return found.where(told).order_by(AskedQuestion.id).limit(AT_ONCE)
+
+
+def _is_news(row: Row[Any], published_at: datetime) -> bool:
+    """Only what a curator published since: the rest the asker could have found before, or was shown in vain."""
+    if row.entry_id is not None:
+        return bool(published_at > row.wished_at)
+    return bool(published_at >= row.asked_at)
 
 
 def _tried(view: View, waiting: Iterable[Row[Any]]) -> Mapping[int, str]:
@@ -133,11 +173,12 @@ def _is_small_talk(view: View, entry: str) -> bool:
     return found is None or found.category == SMALL_TALK
 
 
-async def _published_since(tx: Tx, entries: Iterable[str]) -> dict[str, datetime]:
-    """When the entries' present texts were published."""
+async def _published(tx: Tx, entries: Iterable[str]) -> Mapping[str, Row[Any]]:
+    """The entries' present revisions, with when they were published."""
     those = EntryRevision.entry_id.in_(set(entries)) & (EntryRevision.state == "published")
-    rows = await tx.execute(select(EntryRevision.entry_id, EntryRevision.published_at).where(those))
-    return {row.entry_id: row.published_at for row in rows}
+    columns: Any = (EntryRevision.id, EntryRevision.entry_id, EntryRevision.published_at)
+    rows = await tx.execute(select(*columns).where(those))
+    return {row.entry_id: row for row in rows}
 
 
 async def _still_wished(tx: Tx, owed: Owed, now: datetime) -> bool:

@@ -304,6 +304,40 @@ class ShowEntryHistory(Action):
     entry: str
 
 
+@action("knl")
+class ReadEntry(Action):
+    """What is published of an entry in that language, with its history."""
+
+    entry: str
+    locale: str
+
+
+@action("knv")
+class ShowReviews(Action):
+    """What is due for a review."""
+
+    page: int = 0
+
+
+@action("knc")
+class StillRight(Action):
+    """The curator has read this published revision against its sources, and nothing needs to change."""
+
+    revision: int
+
+
+@action("knbp")
+class PreviewBatch(Action):
+    """The drafts that came in with this one, up to it, as they would be published together."""
+
+    newest: int
+
+
+@action("knbo")
+class PublishBatch(Action):
+    newest: int
+
+
 @action("knr")
 class ShowRevision(Action):
     revision: int
@@ -350,6 +384,15 @@ class RewriteAnswer(Action):
     """Asks for another answer in that language; without one, for the language."""
 
     entry: str
+    locale: str | None
+
+
+@action("knf")
+class ChangeField(Action):
+    """Asks for another value of a field; without one for the field, without a language for that if it has one."""
+
+    entry: str
+    field: str | None
     locale: str | None
 
 

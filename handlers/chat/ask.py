@@ -77,7 +77,13 @@ async def answer_rated(
     elif action.helpful:
         await reply.toast(say.plain("Thank you, good to know."))
     else:
-        await reply.toast(say.plain("Thank you. You can send the question to a person with the button below."))
+        await reply.send(await _not_helped(action.question, services, person, say))
+
+
+async def _not_helped(question: int, services: Services, person: Person, say: Translator) -> Message:
+    stands = await services.wishes.stands(person.contact_id, question)
+    expert = Button(say.plain("Ask an expert"), AskExpert(question))
+    return Message(say.page("answers/not_helped.html", wished=stands), ((expert,), (_wish(question, not stands, say),)))
 
 
 async def wish_pressed(

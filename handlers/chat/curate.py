@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from aiogram import Router
 from aiogram.filters import Command, CommandObject, StateFilter
@@ -9,24 +10,31 @@ from aiogram.fsm.context import FSMContext
 from aiogram.fsm.state import State, StatesGroup
 from aiogram.types import CallbackQuery
 from aiogram.types import Message as ChatMessage
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from bot.people.contacts import Person
 from bot.texts import LOCALES, N_, Button, Message, Translator
 from bot.texts.actions import (
     AddPhrasing,
+    ChangeField,
     DiscardRevision,
     Leave,
+    PreviewBatch,
     PreviewRevision,
+    PublishBatch,
     PublishRevision,
+    ReadEntry,
     RebaseRevision,
     RetireEntry,
     RewriteAnswer,
     RollBackTo,
     ShowEntryHistory,
     ShowKnowledge,
+    ShowReviews,
     ShowRevision,
+    StillRight,
 )
+from bot.texts.markdown import to_html
 from bot.texts.message import Buttons
 from handlers.chat.filters import Holds, Pressed, Typed
 from handlers.chat.reply import Reply, rows
@@ -34,6 +42,7 @@ from handlers.services import Services
 from knowledge.changes import Change
 from knowledge.check import Finding
 from knowledge.curation import (
+    Batch,
     Discarded,
     Drafted,
     Gone,
@@ -46,6 +55,9 @@ from knowledge.curation import (
 )
 from knowledge.engine import Decision
 from knowledge.engine.analysis import detect_locale
+from knowledge.fields import FIELDS as EDITABLE
+from knowledge.fields import IN_EACH_LANGUAGE, LISTS, as_text, from_text
+from knowledge.library import Source, Written
 from knowledge.regression import Difference
 
 PAGE = 8
@@ -56,6 +68,10 @@ LONGEST_LINE = 400
 MOST_QUESTIONS = 6
 MOST_FINDINGS = 10
 QUESTION_TEXT = 120
+MOST_READ = 2000
+"""Characters of an entry's answers beside its revisions."""
+MOST_VERSIONS = 3
+MOST_SOURCES = 3
 
 FIELDS = {
     "question": N_("Question"),
@@ -74,15 +90,17 @@ FIELDS = {
 }
 PUBLISHED = N_("Published. Everybody is answered from it from now on.")
 IN_THE_MEANTIME = N_("Somebody else published another text of this entry in the meantime. Your draft is still here.")
+NOT_YET = N_("This cannot be published yet:")
+DUE = N_("Due for a review")
 NO_SUCH_ENTRY = N_("There is no such entry.")
 NO_LONGER_OPEN = N_("That draft is no longer open.")
 
 
 class Writing(StatesGroup):
-    """A curator types a text for an entry, whose id is in the data."""
+    """A curator types a way to ask for an entry, or a value for a field of the revision that they saw."""
 
     phrasing = State()
-    answer = State()
+    value = State()
 
 
 def setup() -> Router:
@@ -91,7 +109,12 @@ def setup() -> Router:
     router.callback_query.filter(Holds("curator"))
     router.message.register(knowledge_wanted, Command("knowledge"))
     router.callback_query.register(knowledge_pressed, Pressed(ShowKnowledge))
+    router.callback_query.register(reviews_pressed, Pressed(ShowReviews))
+    router.callback_query.register(batch_pressed, Pressed(PreviewBatch))
+    router.callback_query.register(batch_publish_pressed, Pressed(PublishBatch))
     router.callback_query.register(history_pressed, Pressed(ShowEntryHistory))
+    router.callback_query.register(read_pressed, Pressed(ReadEntry))
+    router.callback_query.register(still_right_pressed, Pressed(StillRight))
     router.callback_query.register(revision_pressed, Pressed(ShowRevision))
     router.callback_query.register(preview_pressed, Pressed(PreviewRevision))
     router.callback_query.register(publish_pressed, Pressed(PublishRevision))
@@ -100,10 +123,11 @@ def setup() -> Router:
     router.callback_query.register(rebase_pressed, Pressed(RebaseRevision))
     router.callback_query.register(phrasing_wanted, Pressed(AddPhrasing))
     router.callback_query.register(answer_wanted, Pressed(RewriteAnswer))
+    router.callback_query.register(field_wanted, Pressed(ChangeField))
     router.callback_query.register(retire_pressed, Pressed(RetireEntry))
     typed = Typed()
     router.message.register(phrasing_typed, StateFilter(Writing.phrasing), typed)
-    router.message.register(answer_typed, StateFilter(Writing.answer), typed)
+    router.message.register(value_typed, StateFilter(Writing.value), typed)
     return router
 
 
@@ -116,8 +140,8 @@ async def knowledge_wanted(
     entry = (command.args or "").strip()
     if not entry:
         await reply.send(await overview(0, None, services, say))
-    elif history := await services.curation.history(entry):
-        await reply.send(entry_message(history, None, person, say))
+    elif shown := await entry_message(entry, services, person, say):
+        await reply.send(shown)
     else:
         await reply.send(await overview(0, say(NO_SUCH_ENTRY), services, say))
 
@@ -129,21 +153,53 @@ async def knowledge_pressed(
 
 
 async def overview(page: int, note: str | None, services: Services, say: Translator) -> Message:
-    """Conflicts first, then drafts, a page of them."""
-    conflicts, drafts = await services.curation.conflicts(), await services.curation.drafts()
+    """What came in together, then conflicts, then drafts, a page of them."""
+    curation = services.curation
+    conflicts, drafts, batches = await curation.conflicts(), await curation.drafts(), await curation.batches()
+    due = (await services.freshness.due()).entries
     waiting = [*conflicts, *drafts]
-    page = max(0, min(page, (len(waiting) - 1) // PAGE))
+    page = _page_within(page, len(waiting))
+    together = [(_batch_button(batch, say),) for batch in batches if page == 0]
     listed = [(_waiting_button(each, say),) for each in waiting[page * PAGE : (page + 1) * PAGE]]
-    back = (Button(say.plain("‹ Previous"), ShowKnowledge(page - 1)),) * (page > 0)
-    on = (Button(say.plain("Next ›"), ShowKnowledge(page + 1)),) * ((page + 1) * PAGE < len(waiting))
+    reviews = ((Button(say.plain(DUE), ShowReviews()),),) * bool(due)
     html = say.page(
         "curate/overview.html",
         note=note,
         count=await services.answers.count(),
         conflicts=len(conflicts),
         drafts=len(drafts),
+        due=len({entry.id for entry in due}),
     )
-    return Message(html, (*listed, back + on))
+    return Message(html, (*together, *listed, _turning(ShowKnowledge, page, len(waiting), say), *reviews))
+
+
+def _page_within(page: int, count: int) -> int:
+    return max(0, min(page, (count - 1) // PAGE))
+
+
+def _turning(to: type[ShowKnowledge] | type[ShowReviews], page: int, count: int, say: Translator) -> tuple[Button, ...]:
+    back = (Button(say.plain("‹ Previous"), to(page - 1)),) * (page > 0)
+    return back + (Button(say.plain("Next ›"), to(page + 1)),) * ((page + 1) * PAGE < count)
+
+
+def _batch_button(batch: Batch, say: Translator) -> Button:
+    label = say.plain("{count} drafts of {file}", count=len(batch.drafts), file=batch.note)
+    return Button(_cut(f"✎ {label}", BUTTON_TEXT), PreviewBatch(batch.newest))
+
+
+async def reviews_pressed(
+    press: CallbackQuery, action: ShowReviews, services: Services, say: Translator, reply: Reply
+) -> None:
+    """Entries due for a review, the longest due first."""
+    due = {entry.id: entry for entry in reversed((await services.freshness.due()).entries)}
+    entries = sorted(due.values(), key=lambda entry: (entry.review_by, entry.id))
+    page = _page_within(action.page, len(entries))
+    listed = [
+        (Button(_cut(f"{entry.id}: {entry.texts[say.locale].question}", BUTTON_TEXT), ShowEntryHistory(entry.id)),)
+        for entry in entries[page * PAGE : (page + 1) * PAGE]
+    ]
+    html = say.page("curate/reviews.html", count=len(entries))
+    await reply.show(Message(html, (*listed, _turning(ShowReviews, page, len(entries), say), _back(say))))
 
 
 def _waiting_button(revision: Revision, say: Translator) -> Button:
@@ -168,31 +224,104 @@ async def history_pressed(
     await _show_entry(action.entry, None, services, person, say, reply)
 
 
-async def _show_entry(
-    entry: str, note: str | None, services: Services, person: Person, say: Translator, reply: Reply
+async def read_pressed(
+    press: CallbackQuery, action: ReadEntry, services: Services, person: Person, say: Translator, reply: Reply
 ) -> None:
-    if history := await services.curation.history(entry):
-        await reply.show(entry_message(history, note, person, say))
-    else:
-        await reply.show(await overview(0, say(NO_SUCH_ENTRY), services, say))
+    await _show_entry(action.entry, None, services, person, say, reply, locale=action.locale)
 
 
-def entry_message(history: Sequence[Revision], note: str | None, person: Person, say: Translator) -> Message:
-    """The revisions of an entry, newest first; `note` is what just became of it."""
-    entry_id = history[0].entry_id
+async def still_right_pressed(
+    press: CallbackQuery, action: StillRight, services: Services, person: Person, say: Translator, reply: Reply
+) -> None:
+    outcome = await services.curation.still_right(person.contact_id, action.revision)
+    match outcome:
+        case Published(revisions):
+            await _show_entry(revisions[0].entry_id, say("Noted as reviewed today."), services, person, say, reply)
+        case Stale(now):
+            note = say("Somebody published another text since you read this. Here it is.")
+            await _show_entry(now.entry_id, note, services, person, say, reply)
+        case _:
+            await _show_outcome(outcome, action.revision, services, person, say, reply)
+
+
+async def _show_entry(
+    entry: str,
+    note: str | None,
+    services: Services,
+    person: Person,
+    say: Translator,
+    reply: Reply,
+    locale: str | None = None,
+    just_published: bool = False,
+) -> None:
+    shown = await entry_message(entry, services, person, say, note, locale, just_published)
+    await reply.show(shown or await overview(0, say(NO_SUCH_ENTRY), services, say))
+
+
+async def entry_message(
+    entry: str,
+    services: Services,
+    person: Person,
+    say: Translator,
+    note: str | None = None,
+    locale: str | None = None,
+    just_published: bool = False,
+) -> Message | None:
+    """An entry's text in one language and its revisions, newest first; `note` is what just became of it.
+
+    None for an unknown id.
+    """
+    history = await services.curation.history(entry)
+    if not history:
+        return None
     live = next((revision for revision in history if revision.state == "published"), None)
+    seen = live or history[0]
+    versions = await services.curation.standing(seen.id)
+    written = [each for each in LOCALES if versions and all(version.get(each) for version in versions)]
+    read_in = next((each for each in (locale, say.locale, "zh-Hans") if each in written), "en")
+    due = services.freshness.is_due(versions)
     shown = history[:PAGE]
     html = say.page(
         "curate/entry.html",
         note=note,
-        entry_id=entry_id,
-        title=_title(live or history[0], say),
+        entry_id=entry,
+        title=_title(seen, say),
+        versions=[_Version.of(version, read_in, MOST_READ // len(versions)) for version in versions[:MOST_VERSIONS]],
+        due=due,
         revisions=shown,
         earlier=len(history) - len(shown),
         me=person.contact_id,
     )
+    languages = tuple(Button(LOCALES[each], ReadEntry(entry, each)) for each in written if each != read_in)
+    right = Button(say.plain("Read and still right"), StillRight(seen.id), style="success")
+    review = ((right,),) * (live is not None and not live.retired and (due or just_published))
     numbers = [Button(_number(each, say), ShowRevision(each.id)) for each in shown]
-    return Message(html, (*rows(numbers, 4), *_editing(live or history[0], say), _back(say)))
+    back = (*((Button(say.plain(DUE), ShowReviews()),) * due), *_back(say))
+    return Message(html, (languages, *review, *_editing(seen, say), *rows(numbers, 4), back))
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """One version of an entry in one language; its answer is cut to a `share` of the characters of a message."""
+
+    valid_from: date | None
+    question: str
+    answer: Markup
+    as_of: date
+    review_by: date
+    sources: tuple[Source, ...]
+
+    @classmethod
+    def of(cls, version: Written, locale: str, share: int) -> "_Version":
+        days = {name: date.fromisoformat(version[name]) for name in ("as_of", "review_by")}
+        begins = version.get("valid_from")
+        return cls(
+            valid_from=date.fromisoformat(begins) if begins else None,
+            question=version[locale]["question"],
+            answer=to_html(_cut(version[locale]["answer"], share)),
+            sources=tuple(Source(**source) for source in version["sources"][:MOST_SOURCES]),
+            **days,
+        )
 
 
 def _number(revision: Revision, say: Translator) -> str:
@@ -205,13 +334,13 @@ def _editing(seen: Revision, say: Translator) -> Buttons:
     if seen.retired or seen.state not in ("published", "draft"):
         return ()
     entry_id = seen.entry_id
-    retire = ((Button(say.plain("Retire the entry"), RetireEntry(entry_id)),),) * (seen.state == "published")
+    retire = (Button(say.plain("Retire the entry"), RetireEntry(entry_id)),) * (seen.state == "published")
     return (
         (
             Button(say.plain("Add a way to ask"), AddPhrasing(entry_id)),
             Button(say.plain("Rewrite the answer"), RewriteAnswer(entry_id, None)),
         ),
-        *retire,
+        (Button(say.plain("Change something else"), ChangeField(entry_id, None, None)), *retire),
     )
 
 
@@ -325,23 +454,14 @@ async def preview_pressed(
     await reply.typing()  # the regression questions are asked twice
     preview = await services.curation.preview(action.revision)
     assert preview is not None, action.revision
-    await reply.show(preview_message(revision, preview, say))
+    pointing = await services.curation.pointing_to(revision.entry_id) if revision.retired else ()
+    await reply.show(preview_message(revision, preview, say, pointing))
 
 
-def preview_message(revision: Revision, preview: Preview, say: Translator) -> Message:
-    effect = preview.effect
-    warnings = [finding for finding in preview.findings if finding.level == "warning"]
-    html = say.page(
-        "curate/preview.html",
-        revision=revision,
-        title=_title(revision, say),
-        problems=_told(preview.errors, say),
-        warnings=_told(warnings, say),
-        effect=effect,
-        better=[_Question.of(each, say) for each in effect.gained[:MOST_QUESTIONS]],
-        worse=[_Question.of(each, say) for each in effect.lost[:MOST_QUESTIONS]],
-        more=max(len(effect.gained), len(effect.lost)) > MOST_QUESTIONS,
-    )
+def preview_message(revision: Revision, preview: Preview, say: Translator, pointing: Sequence[str] = ()) -> Message:
+    """`pointing` are the entries that lead to one that is to be retired."""
+    heading = Markup("<b>{}</b> · {}").format(revision.entry_id, _title(revision, say))
+    html = _preview(heading, preview, say, pointing)
     back = (Button(say.plain("‹ Back"), ShowRevision(revision.id)),)
     if preview.errors:
         return Message(html, (back,))
@@ -350,6 +470,64 @@ def preview_message(revision: Revision, preview: Preview, say: Translator) -> Me
     else:
         do = Button(say.plain("Roll back to this"), RollBackTo(revision.id), style="success")
     return Message(html, ((do,), back))
+
+
+def _preview(heading: Markup, preview: Preview, say: Translator, pointing: Sequence[str] = ()) -> str:
+    effect = preview.effect
+    warnings = [finding for finding in preview.findings if finding.level == "warning"]
+    return say.page(
+        "curate/preview.html",
+        heading=heading,
+        pointing=", ".join(pointing),
+        problems=_told(preview.errors, say),
+        warnings=_told(warnings, say),
+        effect=effect,
+        better=[_Question.of(each, say) for each in effect.gained[:MOST_QUESTIONS]],
+        worse=[_Question.of(each, say) for each in effect.lost[:MOST_QUESTIONS]],
+        more=max(len(effect.gained), len(effect.lost)) > MOST_QUESTIONS,
+    )
+
+
+async def batch_pressed(
+    press: CallbackQuery, action: PreviewBatch, services: Services, say: Translator, reply: Reply
+) -> None:
+    batch = await services.curation.batch(action.newest)
+    if batch is None:
+        await reply.show(await overview(0, say(NO_LONGER_OPEN), services, say))
+        return
+    await reply.typing()
+    preview = await services.curation.preview(*batch.numbers)
+    assert preview is not None, batch
+    await reply.show(batch_message(batch, preview, say))
+
+
+def batch_message(batch: Batch, preview: Preview, say: Translator) -> Message:
+    ids = _cut(", ".join(draft.entry_id for draft in batch.drafts), LONGEST_LINE)
+    heading = Markup("<b>{}</b>\n{}").format(
+        say("{count} drafts of {file}", count=len(batch.drafts), file=_cut(batch.note, QUESTION_TEXT)), ids
+    )
+    publish = ((Button(say.plain("Publish all"), PublishBatch(batch.newest), style="success"),),)
+    return Message(_preview(heading, preview, say), (*publish * (not preview.errors), _back(say)))
+
+
+async def batch_publish_pressed(
+    press: CallbackQuery, action: PublishBatch, services: Services, person: Person, say: Translator, reply: Reply
+) -> None:
+    batch = await services.curation.batch(action.newest)
+    if batch is None:
+        await reply.show(await overview(0, say(NO_LONGER_OPEN), services, say))
+        return
+    outcome = await services.curation.publish_together(person.contact_id, batch.numbers)
+    match outcome:
+        case Published(revisions):
+            note = say.count("Published: {n} entry.", "Published: {n} entries.", len(revisions))
+            await reply.show(await overview(0, note, services, say))
+        case Refused(findings):
+            problems = _listed(say(NOT_YET), findings, say)
+            await reply.show(Message(problems, (_back(say),)))
+        case Stale() | Gone():
+            note = say("Some of these drafts were overtaken or are no longer open. Look at them again.")
+            await reply.show(await overview(0, note, services, say))
 
 
 def _told(findings: Sequence[Finding], say: Translator) -> list[str]:
@@ -406,16 +584,15 @@ async def _show_outcome(
 ) -> None:
     match outcome:
         case Published(revisions):
-            await _show_entry(revisions[0].entry_id, say(PUBLISHED), services, person, say, reply)
+            entry = revisions[0].entry_id
+            await _show_entry(entry, say(PUBLISHED), services, person, say, reply, just_published=True)
         case Unchanged(revision):
             note = say("That is what is published already.")
             await _show_entry(revision.entry_id, note, services, person, say, reply)
         case Stale():
             await _show_revision(number, say(IN_THE_MEANTIME), services, person, say, reply)
         case Refused(findings):
-            problems = say("This cannot be published yet:") + "".join(
-                f"\n• {problem}" for problem in _told(findings, say)
-            )
+            problems = _listed(say(NOT_YET), findings, say)
             await _show_revision(number, problems, services, person, say, reply)
         case Gone():
             await reply.show(await overview(0, say(NO_LONGER_OPEN), services, say))
@@ -476,26 +653,60 @@ async def answer_wanted(
     action: RewriteAnswer,
     state: FSMContext,
     services: Services,
+    person: Person,
     say: Translator,
     reply: Reply,
 ) -> None:
-    text_now = await services.curation.text_now(action.entry)
-    if text_now is None:
+    await _ask_for(ChangeField(action.entry, "answer", action.locale), state, services, person, say, reply)
+
+
+async def field_wanted(
+    press: CallbackQuery,
+    action: ChangeField,
+    state: FSMContext,
+    services: Services,
+    person: Person,
+    say: Translator,
+    reply: Reply,
+) -> None:
+    await _ask_for(action, state, services, person, say, reply)
+
+
+async def _ask_for(
+    wanted: ChangeField, state: FSMContext, services: Services, person: Person, say: Translator, reply: Reply
+) -> None:
+    """Ask which field, in which language, and for its new value, as far as that is not known."""
+    editing = await services.curation.editing(person.contact_id, wanted.entry)
+    if editing is None:
         await reply.toast(say.plain(NO_SUCH_ENTRY), alert=True)
         return
-    written = [locale for locale in LOCALES if text_now.get(locale)]
-    if action.locale not in written:
-        choices = tuple(Button(LOCALES[locale], RewriteAnswer(action.entry, locale)) for locale in written)
+    entry, field, locale = wanted.entry, wanted.field, wanted.locale
+    if field not in EDITABLE:
+        fields = [Button(say.plain(FIELDS[each]), ChangeField(entry, each, None)) for each in EDITABLE]
+        await reply.send(Message(say("What is to be changed?"), (*rows(fields, 3), *_leave(say))))
+        return
+    written = [each for each in LOCALES if editing.text.get(each)] if field in IN_EACH_LANGUAGE else [None]
+    if locale not in written:
+        choices = tuple(Button(LOCALES[each], ChangeField(entry, field, each)) for each in written if each)
         await reply.send(Message(say("In which language?"), (choices, *_leave(say))))
         return
-    await state.set_state(Writing.answer)
-    await state.set_data({"entry": action.entry, "locale": action.locale})
-    text = say("Write the new answer in one message. The present one, to copy from:")
-    present = escape(text_now[action.locale]["answer"])
-    await reply.send(Message(f"{text}\n\n<pre>{present}</pre>", _leave(say)))
+    await state.set_state(Writing.value)
+    await state.set_data({"seen": editing.revision, "field": field, "locale": locale})
+    html = say.page(
+        "curate/field.html",
+        entry_id=entry,
+        field=say(FIELDS[field]),
+        language=LOCALES[locale] if locale else None,
+        is_list=field in LISTS,
+        name=field,
+        present=as_text(editing.text, field, locale),
+        others=editing.others,
+    )
+    see = [Button(_number(draft, say), ShowRevision(draft.id)) for draft in editing.others]
+    await reply.send(Message(html, (*rows(see, 4), *_leave(say))))
 
 
-async def answer_typed(
+async def value_typed(
     message: ChatMessage,
     state: FSMContext,
     services: Services,
@@ -504,9 +715,8 @@ async def answer_typed(
     reply: Reply,
 ) -> None:
     data = await state.get_data()
-    outcome = await services.curation.rewrite(
-        person.contact_id, str(data.get("entry", "")), str(data.get("locale", "")), message.text or ""
-    )
+    value = from_text(data["field"], message.text or "")
+    outcome = await services.curation.edit(person.contact_id, data["seen"], data["field"], data["locale"], value)
     await _show_drafted(outcome, state, services, person, say, reply)
 
 
@@ -539,6 +749,8 @@ async def _show_drafted(
     match outcome:
         case Drafted(revision):
             note = say("Noted as a draft. Nobody reads it before it is published.")
+            if revision.stale:
+                note = say(IN_THE_MEANTIME)
             await _show_revision(revision.id, note, services, person, say, reply)
         case Unchanged(revision):
             note = say("That is what is published already.")

@@ -1,7 +1,8 @@
 """For staff: why a question was decided as it was; for curators: questions without a good answer, made into answers."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self
 
 from aiogram import Router
 from aiogram.filters import Command, StateFilter
@@ -16,13 +17,14 @@ from bot.texts import N_, Button, Message, Translator
 from bot.texts.actions import (
     AddPhrasing,
     AnswerEntryStep,
+    ChangeField,
     Leave,
     PreviewRevision,
     PromoteToEntry,
     PromoteToPhrasing,
-    RewriteAnswer,
     SendMissToDesk,
     SetMissAside,
+    ShowEntryHistory,
     ShowMiss,
     ShowMisses,
     ShowRevision,
@@ -50,6 +52,7 @@ from knowledge.misses import (
 
 PAGE = 6
 BUTTON_TEXT = 50
+MOST_UNHELPFUL = 3
 LONGEST_ANSWER: Final = 4000
 PLACES = {"HK": ("HK",), "CN": ("CN",), "CN+HK": ("CN", "HK"), "INT": ("INT",)}
 
@@ -155,9 +158,14 @@ async def miss_pressed(
 def _cluster_message(cluster: Cluster, note: str | None, say: Translator) -> Message:
     html = say.page("misses/cluster.html", note=note, cluster=cluster)
     number = cluster.id
+    vain = [
+        Button(say.plain("Edit {entry} (👎 {count})", entry=entry, count=count), ShowEntryHistory(entry))
+        for entry, count in cluster.unhelpful[:MOST_UNHELPFUL]
+    ]
     return Message(
         html,
         (
+            *rows(vain, 1),
             (Button(say.plain("Add as a way to ask"), PromoteToPhrasing(number, None), style="primary"),),
             (Button(say.plain("Write a new entry"), PromoteToEntry(number)),),
             (
@@ -291,7 +299,7 @@ def _drafted(note: str, revision: Revision | None, problems: Sequence[Finding], 
     if problems:
         more = (
             Button(say.plain("Add a way to ask"), AddPhrasing(revision.entry_id)),
-            Button(say.plain("Rewrite the answer"), RewriteAnswer(revision.entry_id, None)),
+            Button(say.plain("Change something else"), ChangeField(revision.entry_id, None, None)),
         )
         return Message(html, (more, (see, _all_misses(say))))
     preview = Button(say.plain("What would change?"), PreviewRevision(revision.id), style="primary")
@@ -360,6 +368,61 @@ PLACE_NAMES = {
 KEEP, SKIP = "keep", "skip"
 
 
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A new entry on its way: for the cluster of `question`, whose words by language can be taken as its question.
+
+    `given` are the answers by step; a language left out has an empty question.
+    """
+
+    question: int
+    asked: Mapping[str, str]
+    given: Mapping[str, str]
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Self:
+        return cls(int(data["question"]), data["asked"], data["given"])
+
+    def data(self) -> dict[str, Any]:
+        """What is kept between two steps."""
+        return {"question": self.question, "asked": dict(self.asked), "given": dict(self.given)}
+
+    @property
+    def step(self) -> str | None:
+        """The first step without an answer; a language left out has no answer to ask for."""
+        missing = (step for step in STEPS if step not in self.given)
+        return next((step for step in missing if self.given.get(f"{_language(step)}.question") != ""), None)
+
+    def answered(self, value: str) -> Self:
+        assert self.step is not None, "all steps are answered"
+        return replace(self, given={**self.given, self.step: value})
+
+    def offers(self, step: str, value: str) -> bool:
+        """Whether there is such a button."""
+        if step == "category":
+            return value in {category.id for category in CATEGORIES}
+        if step == "places":
+            return value in PLACES
+        return step.endswith(".question") and (value == SKIP or (value == KEEP and _language(step) in self.asked))
+
+    def meant(self, step: str, value: str) -> str:
+        """What a button stands for."""
+        return {KEEP: self.asked.get(_language(step), ""), SKIP: ""}.get(value, value)
+
+    def entry(self) -> NewEntry | None:
+        """The whole; None while it speaks no language."""
+        texts = {
+            locale: (question, self.given[f"{locale}.answer"])
+            for locale in ("en", "zh-Hans")
+            if (question := self.given[f"{locale}.question"])
+        }
+        return NewEntry(self.given["category"], PLACES[self.given["places"]], texts) if texts else None
+
+
+def _language(step: str) -> str:
+    return step.partition(".")[0]
+
+
 async def entry_pressed(
     press: CallbackQuery, action: PromoteToEntry, state: FSMContext, services: Services, say: Translator, reply: Reply
 ) -> None:
@@ -367,34 +430,23 @@ async def entry_pressed(
     if cluster is None:
         await reply.show(await _list(0, say(NO_LONGER_THERE), services, say))
         return
-    await state.set_state(Promoting.form)
     asked = {("en" if locale == "en" else "zh-Hans"): text for locale, text in reversed(cluster.wordings)}
-    data = {"question": cluster.id, "asked": asked, "given": {}}
-    await state.set_data(data)
-    await reply.send(_step_message("category", asked, say))
+    await _ask(_Form(cluster.id, asked, {}), "category", state, say, reply)
 
 
-def _step_message(step: str, asked: dict[str, str], say: Translator) -> Message:
+async def _ask(form: _Form, step: str, state: FSMContext, say: Translator, reply: Reply) -> None:
     choices: list[Button] = []
     if step == "category":
         choices = [Button(say.localized(each.names), AnswerEntryStep(step, each.id)) for each in CATEGORIES]
     elif step == "places":
         choices = [Button(say.plain(PLACE_NAMES[place]), AnswerEntryStep(step, place)) for place in PLACES]
     elif step.endswith(".question"):
-        locale = step.partition(".")[0]
-        if locale in asked:
-            choices.append(Button(_cut(asked[locale]), AnswerEntryStep(step, KEEP)))
+        if words := form.asked.get(_language(step)):
+            choices.append(Button(_cut(words), AnswerEntryStep(step, KEEP)))
         choices.append(Button(say.plain("Leave this language out for now"), AnswerEntryStep(step, SKIP)))
-    return Message(say(ASKED[step]), (*rows(choices, 1), *_leave(say)))
-
-
-def _step(given: dict[str, str]) -> str | None:
-    """The first step without an answer; a language left out has no answer to ask for."""
-    for step in STEPS:
-        locale = step.partition(".")[0]
-        if step not in given and given.get(f"{locale}.question") != "":
-            return step
-    return None
+    await state.set_state(Promoting.form)
+    await state.set_data(form.data())
+    await reply.send(Message(say(ASKED[step]), (*rows(choices, 1), *_leave(say))))
 
 
 async def step_pressed(
@@ -406,24 +458,13 @@ async def step_pressed(
     say: Translator,
     reply: Reply,
 ) -> None:
-    data = await state.get_data()
     in_form = await state.get_state() == Promoting.form.state
-    if not in_form or _step(data["given"]) != action.step or not _is_offered(action, data["asked"]):
+    form = _Form.of(await state.get_data()) if in_form else None
+    if form is None or form.step != action.step or not form.offers(action.step, action.value):
         await reply.toast(say.plain("That step is no longer open. /cancel leaves it, then ask me anything."))
         return
-    values = {KEEP: data["asked"].get(action.step.partition(".")[0], ""), SKIP: ""}
-    is_question = action.step.endswith(".question")
-    value = values[action.value] if is_question else action.value
-    await _take_step(action.step, value, data, state, services, person, say, reply)
-
-
-def _is_offered(action: AnswerEntryStep, asked: dict[str, str]) -> bool:
-    if action.step == "category":
-        return action.value in {category.id for category in CATEGORIES}
-    if action.step == "places":
-        return action.value in PLACES
-    known = action.value == KEEP and action.step.partition(".")[0] in asked
-    return action.step.endswith(".question") and (known or action.value == SKIP)
+    value = form.meant(action.step, action.value)
+    await _take_step(form.answered(value), state, services, person, say, reply)
 
 
 async def step_typed(
@@ -434,45 +475,30 @@ async def step_typed(
     say: Translator,
     reply: Reply,
 ) -> None:
-    data = await state.get_data()
-    step = _step(data["given"])
+    form = _Form.of(await state.get_data())
     text = (message.text or "").strip()
-    if step is None or step in ("category", "places"):
+    if form.step is None or form.step in ("category", "places"):
         await reply.send(Message(say("Please press one of the buttons."), _leave(say)))
         return
-    limit = LONGEST_WORDING if step.endswith(".question") else LONGEST_ANSWER
+    limit = LONGEST_WORDING if form.step.endswith(".question") else LONGEST_ANSWER
     if not 0 < len(text) <= limit:
         await reply.send(Message(say("Please keep it to {limit} characters.", limit=limit), _leave(say)))
         return
-    await _take_step(step, text, data, state, services, person, say, reply)
+    await _take_step(form.answered(text), state, services, person, say, reply)
 
 
 async def _take_step(
-    step: str,
-    value: str,
-    data: dict[str, object],
-    state: FSMContext,
-    services: Services,
-    person: Person,
-    say: Translator,
-    reply: Reply,
+    form: _Form, state: FSMContext, services: Services, person: Person, say: Translator, reply: Reply
 ) -> None:
-    given = {**data["given"], step: value}  # type: ignore[dict-item]
-    if following := _step(given):
-        await state.set_data({**data, "given": given})
-        await reply.send(_step_message(following, data["asked"], say))  # type: ignore[arg-type]
+    if following := form.step:
+        await _ask(form, following, state, say, reply)
         return
-    texts = {
-        locale: (given[f"{locale}.question"], given[f"{locale}.answer"])
-        for locale in ("en", "zh-Hans")
-        if given[f"{locale}.question"]
-    }
-    if not texts:
+    entry = form.entry()
+    if entry is None:
         await reply.toast(say.plain("An entry needs at least one language."), alert=True)
         return
     await state.clear()
-    entry = NewEntry(given["category"], PLACES[given["places"]], texts)
-    await _show_new_entry(int(str(data["question"])), entry, services, person, say, reply)
+    await _show_new_entry(form.question, entry, services, person, say, reply)
 
 
 async def _show_new_entry(

@@ -79,8 +79,10 @@ class Engine:
         """As `light`, with a head, which may have been learned from other documents, say before an edit."""
         return cls(documents, synonyms, head, bands, previous)
 
-    def search(self, text: str, locale: str | None = None, k: int = 5) -> list[Candidate]:
-        """The best `k` entries, likeliest first; none when the text has no words."""
+    def search(self, text: str, locale: str | None = None, k: int = 5, context: str | None = None) -> list[Candidate]:
+        """The best `k` entries, likeliest first; none when the text has no words. `context` as in `decide`."""
+        if context is not None:
+            return self._ranked(text, detect_locale(text, locale), context, k)[:k]
         return self._matcher.best(text, k) if self._matcher else []
 
     def decide(self, text: str, locale: str | None = None, context: str | None = None) -> Decision:
@@ -90,11 +92,11 @@ class Engine:
         kind, chosen = self._choose(ranked)
         return Decision(kind, chosen, answer_in, self.model, _features(ranked))
 
-    def _ranked(self, text: str, locale: str, context: str | None) -> list[Candidate]:
+    def _ranked(self, text: str, locale: str, context: str | None, least: int = MOST_SUGGESTED) -> list[Candidate]:
         """The best entries for the text by itself or for what it means after the context, likeliest first."""
         if self._matcher is None:
             return []
-        k = MOST_SUGGESTED + len(self._unlisted)
+        k = least + len(self._unlisted)
         alone = self._matcher.best(text, k)
         following = self._matcher.following(text, context, locale, k) if context else []
         if not following or (alone and alone[0].why.exact):

@@ -8,16 +8,22 @@ from bot.people.models import AuditRecord
 from bot.texts import LOCALES, Action, Button, Message, Texts
 from bot.texts.actions import (
     AddPhrasing,
+    ChangeField,
     DiscardRevision,
+    PreviewBatch,
     PreviewRevision,
+    PublishBatch,
     PublishRevision,
+    ReadEntry,
     RebaseRevision,
     RetireEntry,
     RewriteAnswer,
     RollBackTo,
     ShowEntryHistory,
     ShowKnowledge,
+    ShowReviews,
     ShowRevision,
+    StillRight,
 )
 from handlers.chat.curate import preview_message
 from knowledge.changes import Content
@@ -150,7 +156,140 @@ async def test_a_retired_entry_is_a_draft_first(chat: Machine) -> None:
     await curator.presses("What would change?")
     seen = await curator.presses("Publish")
     assert "Retire the entry" not in seen.labels()
-    assert await chat.core.services.curation.text_now("smalltalk-joke") is None
+    assert await chat.core.services.curation.editing(None, "smalltalk-joke") is None
+
+
+async def test_a_retirement_names_the_entries_that_lead_there_and_leaves_them_editable(chat: Machine) -> None:
+    curator = await chat.staff("curator")
+    pointing = await chat.core.services.curation.pointing_to("pat-05")
+    assert pointing
+    await curator.says("/knowledge pat-05")
+    await curator.presses("Retire the entry")
+    seen = await curator.presses("What would change?")
+    assert f"These entries lead to it, and will no longer: {', '.join(pointing)}" in seen.text
+    await curator.presses("Publish")
+    await curator.says(f"/knowledge {pointing[0]}")
+    await curator.presses("Add a way to ask")
+    await curator.says(OWL)
+    assert "Published." in await presses(curator, PublishRevision((await chat.core.services.curation.drafts())[0].id))
+
+
+async def writes(curator: Visitor, entry_id: str, field: str, locale: str | None, text: str) -> Seen:
+    """Change a field as a whole through the dialog."""
+    await presses(curator, ChangeField(entry_id, field, locale))
+    return await curator.says(text)
+
+
+@pytest.mark.parametrize(
+    ("field", "locale", "text", "expected"),
+    [
+        ("question", "zh-Hant", "CIPO 是\n做甚麼的？", "CIPO 是 做甚麼的？"),
+        ("tags", None, "owl\n officer ", ["owl", "officer"]),
+        ("tags", None, "-", []),
+        ("related", None, "cipo-02", ["cipo-02"]),
+        ("sources", None, "Programme page | -\nA book | https://example.org/a",
+         [{"name": "Programme page", "url": None}, {"name": "A book", "url": "https://example.org/a"}]),
+    ],
+)  # fmt: skip
+async def test_whatever_an_entry_says_can_be_changed_in_its_languages(
+    chat: Machine, field: str, locale: str | None, text: str, expected: object
+) -> None:
+    curator = await chat.staff("curator")
+    await curator.says(f"/knowledge {ENTRY}")
+    assert "Answer" in (await curator.presses("Change something else")).labels()
+    assert "Noted as a draft" in (await writes(curator, ENTRY, field, locale, text)).text
+    [draft] = await chat.core.services.curation.drafts()
+    [changed] = await chat.core.services.curation.content(draft.id) or ()
+    assert (changed[locale] if locale else changed)[field] == expected
+
+
+async def test_a_way_to_ask_is_removed_by_leaving_it_out(chat: Machine) -> None:
+    curator = await chat.staff("curator")
+    first, *others = (await content(chat))[0]["zh-Hans"]["phrasings"]
+    await curator.says(f"/knowledge {ENTRY}")
+    await curator.presses("Change something else")
+    await curator.presses("Ways to ask")
+    seen = await curator.presses("简体中文")
+    assert "\n".join([first, *others]) in seen.text
+    seen = await curator.says("\n".join(others))
+    assert f"− {first}" in seen.text
+    await curator.presses("What would change?")
+    await curator.presses("Publish")
+    assert (await content(chat))[0]["zh-Hans"]["phrasings"] == others
+
+
+async def test_a_value_that_does_not_fit_is_refused_and_asked_for_again(chat: Machine) -> None:
+    curator = await chat.staff("curator")
+    seen = await writes(curator, ENTRY, "sources", None, "A book | example.org")
+    assert "That cannot be taken like this:" in seen.text
+    assert "Noted as a draft" in (await curator.says("A book | https://example.org")).text
+
+
+# Two curators
+
+
+async def opens_answer(curator: Visitor) -> Seen:
+    await curator.says(f"/knowledge {ENTRY}")
+    await curator.presses("Rewrite the answer")
+    return await curator.presses("English")
+
+
+async def test_what_was_published_while_somebody_typed_is_not_overwritten(chat: Machine) -> None:
+    bob = await chat.staff("curator")
+    await opens_answer(bob)
+    await publish(chat, "Hers.")
+    seen = await bob.says("His.")
+    assert "Somebody else published another text" in seen.text
+    assert "What would change?" not in seen.labels()
+    assert await answer_of(chat) == "Hers."
+    seen = await bob.presses("Bring up to date")
+    assert "− Hers.\n+ His." in seen.text
+
+
+async def test_a_rewriting_leaves_the_open_draft_of_another_and_tells_of_it(chat: Machine) -> None:
+    ann, bob = await chat.staff("curator"), await chat.staff("admin")
+    await opens_answer(ann)
+    await ann.says("Hers.")
+    [hers] = await chat.core.services.curation.drafts()
+    seen = await opens_answer(bob)
+    assert "There are open drafts of this entry by others." in seen.text
+    assert f"No. {hers.id}" in seen.labels()
+    await bob.says("His.")
+    assert (await chat.core.services.curation.drafts())[0].id == hers.id
+    assert len(await chat.core.services.curation.drafts()) == 2
+    await opens_answer(ann)  # goes on from her own
+    assert "− " in (await ann.says("Hers, later.")).text
+    waiting = await chat.core.services.curation.drafts()
+    answers = [(await chat.core.services.curation.content(each.id) or ())[0]["en"]["answer"] for each in waiting]
+    assert answers == ["His.", "Hers, later."]
+
+
+# Drafts that came in together
+
+
+async def test_the_drafts_of_a_file_are_weighed_and_published_together(chat: Machine) -> None:
+    curator = await chat.staff("curator")
+    [model] = await content(chat)
+    texts = {}
+    for name, other in (("cipo-l01", "cipo-l02"), ("cipo-l02", "cipo-l01")):
+        said = {"question": f"Is {name} an owl?", "phrasings": [f"{name} owl {n}" for n in range(6)]}
+        english = {**said, "answer": f"It is the owl of {name}, and of no other."}
+        chinese = {"question": f"{name} 是猫头鹰吗", "phrasings": [f"{name} 猫头鹰 {n}" for n in range(6)]}
+        texts[name] = [
+            {**model, "id": name, "related": [other], "en": english, "zh-Hant": None,
+             "zh-Hans": {**chinese, "answer": f"是 {name} 的猫头鹰。"}}
+        ]  # fmt: skip
+    await chat.core.services.curation.draft_all(None, texts, "new.xlsx")
+    seen = await curator.says("/knowledge")
+    assert seen.labels()[0] == "✎ 2 drafts of new.xlsx"
+    seen = await curator.presses("2 drafts of new.xlsx")
+    assert "cipo-l01, cipo-l02" in seen.text
+    assert "test questions" in seen.text
+    seen = await curator.presses("Publish all")
+    assert "Published: 2 entries." in seen.text
+    assert "No draft is open." in seen.text
+    assert "That draft is no longer open." in await presses(curator, PublishBatch(10**9))
+    assert [each["related"] for each in await content(chat, "cipo-l02")] == [["cipo-l01"]]
 
 
 async def test_old_buttons_and_unknown_entries_get_a_sensible_answer(chat: Machine) -> None:
@@ -169,6 +308,8 @@ async def test_old_buttons_and_unknown_entries_get_a_sensible_answer(chat: Machi
 STAFF_ONLY = [
     ShowKnowledge(), ShowEntryHistory(ENTRY), ShowRevision(1), PreviewRevision(1), PublishRevision(1), RollBackTo(1),
     DiscardRevision(1), RebaseRevision(1), AddPhrasing(ENTRY), RewriteAnswer(ENTRY, "en"), RetireEntry(ENTRY),
+    ChangeField(ENTRY, "tags", None), PreviewBatch(1), PublishBatch(1), ReadEntry(ENTRY, "en"), ShowReviews(),
+    StillRight(1),
 ]  # fmt: skip
 
 

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from bot.outbox.models import OutboxRow
-from bot.people.models import Contact
+from bot.people.models import AuditRecord, Contact
 from knowledge.curation import Drafted, Published
 from knowledge.freshness import REVIEW_DUE, SOON, due
 from knowledge.library import Entry
 from tests.conftest import MovableClock
-from tests.machine import Machine
+from tests.machine import Machine, Seen, Visitor
 
 DAYS = st.dates(date(2026, 1, 1), date(2028, 1, 1))
 MONDAY = datetime(2030, 1, 7, 1, 0, tzinfo=UTC)
@@ -76,7 +76,8 @@ async def test_curators_and_administrators_get_one_digest_on_monday_morning(
     assert "待复核的答案" in (await admin.last()).text
     assert not any(DIGEST in each.text for each in [*await expert.page(), *await reader.page()])
     opened = await curator.presses(found.entries[0].id, message)
-    assert "due for a review" in opened.text
+    assert "Read and still right" in opened.labels()
+    assert "Rewrite the answer" in opened.labels()
     await at(chat, clock, MONDAY + timedelta(days=7))
     assert len(await digests(chat)) == 4
 
@@ -155,3 +156,72 @@ async def test_popularity_does_not_move_the_date_and_a_published_text_does(
     assert isinstance(await curation.publish(None, drafted.revision.id), Published)
     await chat.core.live.look()
     assert {e.id for e in (await chat.core.services.freshness.due()).overdue} == overdue - {"cipo-01"}
+
+
+# A review
+
+
+async def reads(chat: Machine, curator: Visitor) -> Seen:
+    """The oldest of what is due, as the curator finds it."""
+    await curator.says("/knowledge")
+    due = await curator.presses("Due for a review")
+    return await curator.presses(due.labels()[0].partition(":")[0], due)
+
+
+async def test_an_entry_that_was_read_and_is_still_right_is_due_no_more(chat: Machine, clock: MovableClock) -> None:
+    clock.set(MONDAY)
+    await chat.core.live.look()
+    curator, curation = await chat.staff("curator"), chat.core.services.curation
+    [oldest, *_] = (await chat.core.services.freshness.due()).entries
+    seen = await reads(chat, curator)
+    assert oldest.id in seen.text
+    assert f"to be reviewed by {oldest.review_by.day} " in seen.text
+    assert "中文" in "".join(seen.labels())
+    reviewed = await curator.presses("Read and still right")
+    assert "Noted as reviewed today." in reviewed.text
+    assert "read and still right" in reviewed.text
+    assert "Read and still right" not in reviewed.labels()
+    now = (await chat.core.live.view()).library.get(oldest.id, chat.core.live.today())
+    assert now is not None
+    assert now.as_of == date(2030, 1, 7)
+    assert now.review_by - now.as_of == max(oldest.review_by - oldest.as_of, timedelta(days=91))
+    newest, first = await curation.history(oldest.id)
+    again = await curation.still_right(newest.published_by, first.id)  # pressed twice
+    assert isinstance(again, Published)
+    assert [revision.id for revision in await curation.history(oldest.id)] == [newest.id, first.id]
+    async with chat.core.db.read() as tx:
+        about = AuditRecord.subject == f"entry:{oldest.id}"
+        records = (await tx.execute(select(AuditRecord.action, AuditRecord.actor_id).where(about))).all()
+    assert [record.action for record in records] == ["entry.drafted", "entry.published"]
+    assert all(record.actor_id is not None for record in records)
+
+
+async def test_what_another_published_meanwhile_has_to_be_read_first(chat: Machine, clock: MovableClock) -> None:
+    clock.set(MONDAY)
+    await chat.core.live.look()
+    curator, curation = await chat.staff("curator"), chat.core.services.curation
+    [oldest, *_] = (await chat.core.services.freshness.due()).entries
+    seen = await reads(chat, curator)
+    drafted = await curation.add_phrasing(None, oldest.id, "en", "office of the owl")
+    assert isinstance(drafted, Drafted)
+    assert isinstance(await curation.publish(None, drafted.revision.id), Published)
+    after = await curator.presses("Read and still right", seen)
+    assert "Somebody published another text since you read this." in after.text
+    assert oldest.id in {entry.id for entry in (await chat.core.services.freshness.due()).entries}
+    assert "Noted as reviewed today." in (await curator.presses("Read and still right", after)).text
+
+
+async def test_who_published_a_rewriting_can_say_that_the_rest_is_right(chat: Machine, clock: MovableClock) -> None:
+    clock.set(datetime(2026, 12, 1, 1, 0, tzinfo=UTC))
+    await chat.core.live.look()
+    curator = await chat.staff("curator")
+    assert "Read and still right" not in (await curator.says("/knowledge cipo-01")).labels()
+    await curator.presses("Rewrite the answer")
+    await curator.presses("English")
+    await curator.says("It **leads** all work on intellectual property.")
+    await curator.presses("What would change?")
+    assert "Read and still right" in (await curator.presses("Publish")).labels()
+    await curator.presses("Read and still right")
+    now = await chat.core.services.answers.entry("cipo-01", "en")
+    assert now is not None
+    assert now.as_of == date(2026, 12, 1)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -23,7 +24,11 @@ from bot.texts.actions import (
     ShowWhy,
     TellMe,
     TypeEntryId,
+    TypeWording,
 )
+from knowledge.clusters import clusters
+from knowledge.engine.analysis import Analyzer
+from knowledge.misses import LONGEST_WORDING
 from knowledge.models import AskedQuestion, DealtMiss, Wish
 from tests.conftest import MovableClock
 from tests.machine import Machine, Visitor
@@ -210,6 +215,27 @@ async def test_like_questions_stand_together_the_largest_group_first(chat: Machi
     assert "Add as a way to ask" in seen.labels()
 
 
+async def test_questions_are_grouped_once_however_often_they_are_looked_at(
+    chat: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grouped: list[int] = []
+
+    def counting(texts: Sequence[str], analyzer: Analyzer) -> list[list[int]]:
+        grouped.append(len(texts))
+        return clusters(texts, analyzer)
+
+    monkeypatch.setattr("knowledge.misses.clusters", counting)
+    await asks(chat, BREAD, *OWLS)
+    curator = await chat.staff("curator")
+    for _ in range(2):
+        await curator.says("/misses")
+        await curator.presses("3×")
+    assert grouped == [4]
+    await presses(curator, SetMissAside(1))
+    assert "Where does the owl" in (await curator.says("/misses")).text
+    assert grouped == [4, 3]
+
+
 async def test_administrators_see_them_and_nobody_else_does(chat: Machine) -> None:
     await asks(chat, OWL)
     assert OWL in (await (await chat.staff("admin")).says("/misses")).text
@@ -249,6 +275,71 @@ async def test_who_wished_is_told_once_when_a_way_to_ask_is_published(chat: Mach
     assert await misses(chat) == []
     await ann.presses("👎")  # that does not help either
     assert await misses(chat) == [OWL]
+
+
+async def test_who_wished_is_told_of_the_words_that_a_curator_found_for_a_long_question(chat: Machine) -> None:
+    long = f"{OWL} I have looked in the forest, the barn and the belfry; " + "nobody could tell me anything. " * 5
+    assert len(long) > LONGEST_WORDING
+    ann, bob, curator = await asks(chat, long), await asks(chat, BREAD), await chat.staff("curator")
+    for asker in (ann, bob):
+        await asker.presses(TELL)
+    assert "no words for it" in await presses(curator, PromoteToPhrasing(1, "cipo-02"))
+    await curator.presses("Other words")
+    await curator.says("the owl's own office")
+    await chat.core.services.curation.add_phrasing(None, "cipo-02", "en", "the barn and the belfry")  # goes on from it
+    await publishes_drafts(chat, curator)
+    assert (await chat.core.live.view()).engine.decide(long).kind != "answer"
+    [message] = told(await ann.page())
+    assert "as of" in message
+    assert told(await bob.page()) == []
+    assert [row.settled_at is None for row in await rows(chat, Wish)] == [False, True]
+    assert await misses(chat) == [BREAD]
+
+
+async def test_who_was_told_in_vain_is_told_again_of_another_answer_only(chat: Machine, clock: MovableClock) -> None:
+    ann, curator = await asks(chat, OWL), await chat.staff("curator")
+    await ann.presses(TELL)
+    await presses(curator, PromoteToPhrasing(1, "cipo-02"))
+    await publishes_drafts(chat, curator)
+    clock.advance(timedelta(minutes=1))
+    seen = await ann.presses("👎")
+    assert "I will tell you here when there is another answer." in seen.text
+    assert "Do not tell me after all" in seen.labels()
+    assert "Ask an expert" in seen.labels()
+    await publishes_drafts(chat, curator)
+    assert len(told(await ann.page())) == 1
+    clock.advance(timedelta(minutes=1))
+    await presses(curator, TypeWording(1, "cipo-03"))
+    await curator.says("the owl's own office")
+    await publishes_drafts(chat, curator)
+    assert len(told(await ann.page())) == 2
+    await ann.presses("👎")
+    await ann.presses("👍")  # after all
+    assert [row.settled_at is None for row in await rows(chat, Wish)] == [False]
+
+
+async def test_who_was_answered_in_vain_can_wish_and_is_told_when_the_answer_is_rewritten(
+    chat: Machine, clock: MovableClock
+) -> None:
+    ann, curator = await asks(chat, "What does a CIPO do?"), await chat.staff("curator")
+    clock.advance(timedelta(minutes=1))
+    seen = await ann.presses("👎")
+    assert TELL in seen.labels()
+    assert "I will tell you" not in seen.text
+    await ann.presses(TELL)
+    await publishes_drafts(chat, curator)
+    assert told(await ann.page()) == []
+    clock.advance(timedelta(minutes=1))
+    seen = await curator.says("/misses")
+    seen = await curator.presses("1×")
+    assert "Answered in vain by\ncipo-01 👎 1" in seen.text
+    await curator.presses("Edit cipo-01 (👎 1)")
+    await curator.presses("Rewrite the answer")
+    await curator.presses("English")
+    await curator.says("It leads all work on what the mind has made.")
+    await publishes_drafts(chat, curator)
+    [message] = told(await ann.page())
+    assert "what the mind has made" in message
 
 
 async def test_the_answer_comes_in_the_language_of_the_reader(chat: Machine) -> None:
@@ -364,7 +455,7 @@ async def test_a_new_entry_is_drafted_in_the_chat_and_says_what_it_lacks(chat: M
     content = await chat.core.services.curation.content(draft.id)
     assert content is not None
     assert content[0]["en"] == {"question": OWL, "phrasings": [], "answer": "In the **tree**."}
-    assert draft.entry_id not in {entry.id for entry in (await chat.core.live.view()).library.entries}
+    assert draft.entry_id == "cipo-l01"  # no number that an update may bring
     assert "cannot be published yet" in await presses(curator, PublishRevision(draft.id))
     assert await misses(chat) == []
 
@@ -483,6 +574,19 @@ async def test_staff_see_why_behind_a_button_and_others_do_not(chat: Machine) ->
     assert "with this very model" in seen.text
     assert "Why this answer?" not in (await ann.says("What does a CIPO do?")).labels()
     assert why.model not in await presses(ann, ShowWhy(1))
+
+
+async def test_why_weighs_a_question_after_the_answer_that_it_goes_on_from(chat: Machine) -> None:
+    curator = await chat.staff("curator")
+    await curator.says("What does a CIPO do?")
+    await curator.says("and its tasks?")
+    [_, followed] = await rows(chat, AskedQuestion)
+    assert followed.context is not None
+    assert followed.considered
+    evidence = await chat.core.services.answers.why(followed.id, None)
+    assert evidence is not None
+    decided = [(each["entry_id"], each["confidence"]) for each in followed.considered]
+    assert [(each.entry_id, each.confidence) for each in evidence.ranking[: len(decided)]] == decided
 
 
 async def test_an_expert_sees_why_of_their_own_questions_only(chat: Machine) -> None:
