@@ -29,6 +29,7 @@ async def visit(browser: Browser, address: str, locale: str, scheme: str, width:
     context = await browser.new_context(
         viewport={"width": width, "height": height},
         locale=locale,
+        timezone_id="Asia/Hong_Kong",
         color_scheme=scheme,
         device_scale_factor=2,
         bypass_csp=True,

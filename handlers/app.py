@@ -180,6 +180,7 @@ class App:
             origins,
             core.in_flight,
             Buckets(core.clock, DOOR_FACTOR * settings.messages_per_minute),
+            self._settle,
             self._speak,
             self._greet,
             core.services.sample.exists,
@@ -209,6 +210,11 @@ class App:
     async def _may_poll(self) -> bool:
         assert self.telegram_bot is not None
         return await self.core.inbox.hold(Lane(self.telegram_bot.id, 0))
+
+    async def _settle(self, chat_id: int, zone: str) -> None:
+        """Where the browser is: a first guess for somebody new, who can say otherwise at any time."""
+        locale = await self.chat_server.locale(chat_id)
+        await self.core.services.contacts.meet(ChatRef(self.web_bot.id, chat_id), locale, zone)
 
     async def _speak(self, chat_id: int, locale: str) -> None:
         """The page's language switch: the bot follows, its menu too."""

@@ -65,8 +65,8 @@ class Contacts:
         async with self._db.read() as tx:
             return await self._find(tx, chat)
 
-    async def meet(self, chat: ChatRef, locale: str) -> Person:
-        """The person behind a chat; made known, with `locale` as a first guess, if new."""
+    async def meet(self, chat: ChatRef, locale: str, zone: str | None = None) -> Person:
+        """The person behind a chat; made known, with `locale` and `zone` as a first guess, if new."""
         async with self._db.read() as tx:
             rows = (await tx.execute(_PERSON, _named(chat))).all()
         if rows and self._is_fresh(rows[0]):
@@ -74,7 +74,7 @@ class Contacts:
         async with self._db.write() as tx:
             is_new = await self._find(tx, chat) is None
             if is_new:
-                await self._introduce(tx, chat, locale)
+                await self._introduce(tx, chat, locale, zone)
             else:
                 await self._saw(tx, chat)
             found = await self._find(tx, chat)
@@ -88,9 +88,9 @@ class Contacts:
     def _is_fresh(self, row: Row[*tuple[Any, ...]]) -> bool:
         return row.blocked_at is None and row.last_seen_at > self._clock.now() - SEEN_EVERY
 
-    async def _introduce(self, tx: Tx, chat: ChatRef, locale: str) -> None:
+    async def _introduce(self, tx: Tx, chat: ChatRef, locale: str, zone: str | None) -> None:
         now = self._clock.now()
-        contact = insert(Contact).values(created_at=now, locale=locale, zone=self._zone)
+        contact = insert(Contact).values(created_at=now, locale=locale, zone=zone or self._zone)
         contact_id = (await tx.execute(contact.returning(Contact.id))).scalar_one()
         row = {"bot_id": chat.bot_id, "chat_id": chat.chat_id, "created_at": now, "last_seen_at": now}
         await tx.execute(insert(Chat).values(contact_id=contact_id, **row))

@@ -2,7 +2,7 @@
 
 from bot.texts.actions import Action, decode
 from bot.texts.message import Button, Document, Message, ReplyKeyboard
-from bot.texts.translator import LOCALES, N_, Texts, Translator
+from bot.texts.translator import LOCALES, N_, Texts, Translator, city
 
 __all__ = [
     "LOCALES",
@@ -14,5 +14,6 @@ __all__ = [
     "ReplyKeyboard",
     "Texts",
     "Translator",
+    "city",
     "decode",
 ]

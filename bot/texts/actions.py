@@ -475,6 +475,13 @@ class PickZone(Action):
     version: int | None
 
 
+@action("tz")
+class LiveIn(Action):
+    """Show all times in `zone` from now on."""
+
+    zone: str
+
+
 @action("bk")
 class KeepDetails(Action):
     """Take what is known from an earlier booking instead of typing it again."""

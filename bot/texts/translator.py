@@ -130,7 +130,7 @@ class Translator:
 
     def zone_name(self, zone: str, at: datetime) -> str:
         """City and offset at that instant: "Hong Kong, UTC+8"."""
-        return f"{_city(zone, self.locale)}{', ' if self.locale == 'en' else '，'}{_offset(zone, at)}"
+        return f"{city(zone, self.locale)}{', ' if self.locale == 'en' else '，'}{_offset(zone, at)}"
 
     def stamp(self, instant: datetime) -> str:
         """Date and time without zone, for lists whose head names the zone."""
@@ -143,7 +143,8 @@ class Translator:
 
 
 @lru_cache(maxsize=512)
-def _city(zone: str, locale: str) -> str:
+def city(zone: str, locale: str) -> str:
+    """The city a time zone is told by, in that language."""
     if zone == "UTC":
         return "UTC"
     return get_timezone_location(zone, locale=_BABEL[locale], return_city=True)

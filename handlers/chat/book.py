@@ -31,7 +31,7 @@ from bot.texts.actions import (
 from handlers.chat import appointments, times
 from handlers.chat.filters import Pressed, Typed
 from handlers.chat.reply import Reply, rows
-from handlers.chat.talk import Talk, give_talk
+from handlers.chat.talk import Talk, give_talk, wordless
 from handlers.chat.times import Wish
 from handlers.services import Services
 from scheduler.appointments.values import (
@@ -124,7 +124,7 @@ def setup() -> Router:
     router.callback_query.register(field_picked, Pressed(EditField))
     router.callback_query.register(confirmed, Pressed(ConfirmBooking))
     router.message.register(field_typed, StateFilter(Details, Change), Typed())
-    router.message.register(not_typed, StateFilter(Details, Change), _wordless)
+    router.message.register(not_typed, StateFilter(Details, Change), wordless)
     router.include_routers(times.setup(), appointments.setup())
     give_talk(router)
     return router
@@ -428,10 +428,6 @@ async def _complete(hold: HoldView, consent: str, talk: Talk) -> bool:
     if missing is not None:
         await _ask(missing, hold, consent, talk)
     return missing is None
-
-
-async def _wordless(message: ChatMessage) -> bool:
-    return not message.text
 
 
 async def not_typed(message: ChatMessage, raw_state: str, talk: Talk) -> None:

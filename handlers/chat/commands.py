@@ -20,6 +20,7 @@ EVERYBODY = (
     ("events", N_("Forums and training")),
     ("reminders", N_("My reminders")),
     ("language", N_("Change the language")),
+    ("timezone", N_("Change the time zone")),
     ("privacy", N_("Privacy")),
     ("help", N_("What I can do")),
     ("cancel", N_("Leave what we are doing")),

@@ -16,6 +16,7 @@ from bot.texts.actions import AskExpert, Idle, Leave, PickLanguage, RateAnswer, 
 from handlers.chat.book import is_suggested_reply
 from handlers.chat.desk import Writing
 from handlers.chat.reply import Reply
+from handlers.chat.times import Zone
 from handlers.services import Services
 
 FORGOTTEN_AFTER = timedelta(minutes=30)
@@ -23,6 +24,9 @@ FORGOTTEN_AFTER = timedelta(minutes=30)
 
 BESIDE_THE_POINT = (AskExpert, Leave, RateAnswer, TellMe, PickLanguage, Idle)
 """What can be pressed while one writes a question to a person; every other button leads elsewhere."""
+
+LIGHT_DIALOGS = (Writing.question.state, Zone.typed.state)
+"""Those in which nothing was gathered yet that could be lost."""
 
 Handler = Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]]
 
@@ -93,11 +97,11 @@ class ForgottenDialogs(BaseMiddleware):
         return since is None or event.date - since > FORGOTTEN_AFTER
 
 
-class ElsewhereLeavesTheDesk(BaseMiddleware):
+class LookingElsewhereLeaves(BaseMiddleware):
     """Whoever goes looking elsewhere no longer writes a question to a person. Runs inside `KnowThePerson`."""
 
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
-        if data.get("raw_state") == Writing.question.state and not isinstance(data["action"], BESIDE_THE_POINT):
+        if data.get("raw_state") in LIGHT_DIALOGS and not isinstance(data["action"], BESIDE_THE_POINT):
             state: FSMContext = data["state"]
             await state.clear()
             data["raw_state"] = None

@@ -15,7 +15,7 @@ from bot.outbox.port import ChatRef
 from bot.people.contacts import Contacts
 from bot.texts import Texts
 from handlers.chat import ask, book, curate, desk, events, fallback, manage, misses, privacy, start
-from handlers.chat.dialogs import CommandsLeaveDialogs, ElsewhereLeavesTheDesk, ForgottenDialogs
+from handlers.chat.dialogs import CommandsLeaveDialogs, ForgottenDialogs, LookingElsewhereLeaves
 from handlers.chat.filters import InPrivate
 from handlers.chat.middlewares import KnowThePerson, Pace, sorry
 from handlers.chat.reply import Reply
@@ -39,7 +39,7 @@ def build_dispatcher(services: Services, storage: ConversationStorage, per_minut
         observer.outer_middleware(Pace(services.clock, per_minute))
     dispatcher.message.outer_middleware(ForgottenDialogs(storage))
     dispatcher.message.outer_middleware(CommandsLeaveDialogs())
-    dispatcher.callback_query.outer_middleware(ElsewhereLeavesTheDesk())
+    dispatcher.callback_query.outer_middleware(LookingElsewhereLeaves())
     rooms = (ask, start, privacy, manage, desk, curate, misses, book, events, fallback)
     dispatcher.include_routers(*(room.setup() for room in rooms), fallback.setup_membership())
     return dispatcher

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from aiogram import BaseMiddleware, Router
 from aiogram.fsm.context import FSMContext
+from aiogram.types import Message as ChatMessage
 from aiogram.types import TelegramObject
 
 from bot.people.contacts import Person
@@ -15,6 +16,11 @@ from bot.texts import Message, ReplyKeyboard, Translator
 from handlers.chat.reply import Reply
 from handlers.services import Services
 from scheduler.appointments.service import Appointments
+
+
+async def wordless(message: ChatMessage) -> bool:
+    """A filter: a photo or a sticker, where a text is wanted."""
+    return not message.text
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,18 @@
 """Choosing a time, for a new appointment or one that moves: month, day, time of day, and the zone to show them in."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from aiogram import Router
+from aiogram.filters import Command
+from aiogram.fsm.state import State, StatesGroup
 from aiogram.types import CallbackQuery
+from aiogram.types import Message as ChatMessage
 
 from bot.texts import N_, Button, Message, Translator
 from bot.texts.actions import (
@@ -16,6 +21,7 @@ from bot.texts.actions import (
     ChangeZone,
     GoHome,
     Idle,
+    LiveIn,
     MoveTo,
     PickDay,
     PickSlot,
@@ -26,9 +32,10 @@ from bot.texts.actions import (
     StartBooking,
 )
 from bot.texts.message import Buttons
-from handlers.chat.filters import Pressed
+from handlers.chat.filters import Pressed, Typed
 from handlers.chat.reply import rows
-from handlers.chat.talk import Talk
+from handlers.chat.talk import Talk, wordless
+from handlers.zones import find_zone
 from scheduler.appointments.availability import Reason
 from scheduler.appointments.values import ExpertCard, MonthView, Taken, topic_name
 
@@ -47,6 +54,13 @@ ZONES = (
     "America/Los_Angeles",
 )
 """Where people who book with us usually are."""
+
+
+class Zone(StatesGroup):
+    """A zone may be typed too."""
+
+    typed = State()
+
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -120,6 +134,10 @@ def setup() -> Router:
     router.callback_query.register(day_pressed, Pressed(PickDay))
     router.callback_query.register(zones_pressed, Pressed(ChangeZone))
     router.callback_query.register(zone_picked, Pressed(PickZone))
+    router.callback_query.register(zone_pressed, Pressed(LiveIn))
+    router.message.register(zone_wanted, Command("timezone"))
+    router.message.register(zone_typed, Zone.typed, Typed())
+    router.message.register(zone_not_typed, Zone.typed, wordless)
     return router
 
 
@@ -297,26 +315,76 @@ def _slots(starts: Sequence[datetime], wish: Wish, say: Translator) -> Buttons:
 # Zone
 
 
+async def zone_wanted(message: ChatMessage, talk: Talk) -> None:
+    buttons = [Button(talk.say.zone_name(zone, talk.now), LiveIn(zone)) for zone in ZONES]
+    await talk.reply.send(await _which_zone(buttons, {}, talk))
+
+
 async def zones_pressed(press: CallbackQuery, action: ChangeZone, talk: Talk) -> None:
-    say = talk.say
-    wish, now = wish_of(action), talk.now
-    offered = [Button(say.zone_name(zone, now), wish.in_zone(zone)) for zone in ZONES]
-    text = say(
-        "Your time zone is <b>{zone}</b>. Which one shall I use for all times from now on?",
-        zone=say.zone_name(say.zone, now),
+    wish = wish_of(action)
+    buttons = [Button(talk.say.zone_name(zone, talk.now), wish.in_zone(zone)) for zone in ZONES]
+    message = await _which_zone(buttons, {"wish": [wish.topic, wish.expert, wish.moving, wish.version]}, talk)
+    back = (Button(talk.say.plain("‹ Leave it as it is"), wish.in_month(talk.day_of(talk.now))),)
+    await talk.reply.show(replace(message, buttons=(*message.buttons, back)))
+
+
+async def _which_zone(buttons: Sequence[Button], data: dict[str, Any], talk: Talk) -> Message:
+    """Asks for a zone, to be pressed or typed; `data` is what to go on with afterwards."""
+    await talk.state.set_state(Zone.typed)
+    await talk.state.set_data(data)
+    text = talk.say(
+        "Your time zone is <b>{zone}</b>. Which one shall I use for all times from now on? "
+        "Press one, or write another: a city, or a name like Europe/Berlin.",
+        zone=talk.say.zone_name(talk.say.zone, talk.now),
     )
-    today = talk.day_of(now)
-    back = (Button(say.plain("‹ Leave it as it is"), wish.in_month(today)),)
-    await talk.reply.show(Message(text, (*rows(offered, 2), back)))
+    return Message(text, rows(buttons, 2))
 
 
 async def zone_picked(press: CallbackQuery, action: PickZone, talk: Talk) -> None:
     if action.zone not in ZONES:
         await talk.reply.toast(talk.say.plain("I do not know that time zone."))
         return
-    await talk.services.contacts.live_in(talk.contact_id, action.zone)
-    there = talk.services.texts.translator(talk.say.locale, action.zone)
-    await show_first_month(wish_of(action), replace(talk, say=there))
+    await show_first_month(wish_of(action), await _living_in(action.zone, talk))
+
+
+async def zone_pressed(press: CallbackQuery, action: LiveIn, talk: Talk) -> None:
+    if action.zone not in ZONES:
+        await talk.reply.toast(talk.say.plain("I do not know that time zone."))
+        return
+    await talk.reply.show(_zone_changed(await _living_in(action.zone, talk)))
+
+
+async def zone_typed(message: ChatMessage, talk: Talk) -> None:
+    zone = await asyncio.to_thread(find_zone, message.text or "")
+    if zone is None:
+        text = talk.say(
+            "I do not know a time zone of that name. "
+            "Write a large city near you, or a name like Europe/Berlin; /cancel leaves it as it is."
+        )
+        await talk.reply.send(Message(text))
+        return
+    wish = (await talk.state.get_data()).get("wish")
+    await talk.state.clear()
+    there = await _living_in(zone, talk)
+    if wish is None:
+        await talk.reply.send(_zone_changed(there))
+    else:
+        await show_first_month(Wish(*wish), there)
+
+
+async def zone_not_typed(message: ChatMessage, talk: Talk) -> None:
+    await talk.reply.send(Message(talk.say("I can read text only. Please type your answer.")))
+
+
+async def _living_in(zone: str, talk: Talk) -> Talk:
+    await talk.services.contacts.live_in(talk.contact_id, zone)
+    return replace(talk, say=talk.services.texts.translator(talk.say.locale, zone))
+
+
+def _zone_changed(talk: Talk) -> Message:
+    say = talk.say
+    text = say("From now on I show all times as in <b>{zone}</b>.", zone=say.zone_name(say.zone, talk.now))
+    return Message(text, ((Button(say.plain("Main menu"), GoHome()),),))
 
 
 # When a time is not to be had

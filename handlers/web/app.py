@@ -35,6 +35,7 @@ from bot.texts import LOCALES, N_, Texts
 from handlers.locale import browser_locale
 from handlers.pace import Buckets
 from handlers.web.page_texts import PAGE_TEXTS
+from handlers.zones import zone_called
 
 log = structlog.get_logger(__name__)
 
@@ -76,8 +77,8 @@ class Visit:
 
 
 class WebChatDoor:
-    """`speak` makes the bot follow the page's language, `greet` readies it for a page that opens; `sample` says whether
-    sample data is loaded."""
+    """`settle` hears of a new visitor's time zone, `speak` makes the bot follow the page's language, `greet` readies it
+    for a page that opens; `sample` says whether sample data is loaded."""
 
     def __init__(
         self,
@@ -87,6 +88,7 @@ class WebChatDoor:
         origins: Sequence[str],
         in_flight: InFlight,
         buckets: Buckets,
+        settle: Callable[[int, str], Awaitable[None]],
         speak: Callable[[int, str], Awaitable[None]],
         greet: Callable[[int], Awaitable[None]],
         sample: Callable[[], Awaitable[bool]],
@@ -98,6 +100,7 @@ class WebChatDoor:
         self._origins = frozenset(origins)
         self._in_flight = in_flight
         self._buckets = buckets
+        self._settle = settle
         self._speak = speak
         self._greet = greet
         self._sample = sample
@@ -289,6 +292,8 @@ class WebChatDoor:
     async def _done(self, chat_id: int, frame: dict[str, Any]) -> dict[str, Any] | None:
         if frame["type"] != "ping" and not self._buckets.take(chat_id).allowed:
             raise Refused("rate")
+        if zone := zone_called(str(frame.get("zone", ""))):
+            await self._settle(chat_id, zone)
         match frame:
             case {"type": "message", "text": str(text), "key": str(key)}:
                 message_id = await self._server.say(chat_id, text, key)

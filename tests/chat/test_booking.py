@@ -37,6 +37,7 @@ from bot.texts.actions import (
 )
 from bot.texts.message import Buttons
 from handlers.chat.times import REASONS, ZONES, About, Wish, day_message, month_message
+from handlers.zones import CITIES, WORDS, find_zone, zone_called
 from scheduler.appointments.availability import Reason
 from scheduler.appointments.values import (
     LIMITS,
@@ -296,6 +297,61 @@ async def test_a_zone_we_do_not_offer_is_refused(chat: Machine, ada: int) -> Non
     await visitor.says("/book")
     await offered(visitor, PickZone("Mars/Olympus", "patents", ada, None, None))
     assert visitor.toasts == ["I do not know that time zone."]
+
+
+async def test_any_zone_can_be_typed_while_picking_a_time(chat: Machine, ada: int) -> None:
+    visitor = await chat.visitor()
+    await to_the_day(visitor)
+    await visitor.presses("Change time zone")
+    assert "do not know a time zone" in (await visitor.says("Atlantis")).text
+    month = await visitor.says("toronto")
+    assert "Toronto, UTC-5" in month.text
+    assert (await visitor.presses("23")).labels()[:3] == ["20:00", "21:00", "22:00"]
+
+
+async def test_the_zone_can_be_changed_at_any_time(chat: Machine) -> None:
+    visitor = await chat.visitor("zh-Hans")
+    asked = await visitor.says("/timezone")
+    assert "香港" in asked.text
+    assert "纽约，UTC-5" in (await visitor.presses("纽约", asked)).text
+    assert "纽约" in (await visitor.says("/timezone")).text
+    assert "苏黎世" in (await visitor.says("日内瓦")).text
+    assert "知识产权" in (await visitor.says("什么是CIPO")).text
+
+
+async def test_whoever_looks_elsewhere_is_not_asked_for_a_zone_any_more(chat: Machine) -> None:
+    visitor = await chat.visitor()
+    await visitor.says("/start")
+    await visitor.says("/timezone")
+    await visitor.presses("Browse the topics")
+    assert "senior executive" in (await visitor.says("What does a CIPO do?")).text
+
+
+@pytest.mark.parametrize(
+    ("typed", "zone"),
+    [
+        ("Europe/Berlin", "Europe/Berlin"),
+        ("asia/hong_kong", "Asia/Hong_Kong"),
+        (" new  york ", "America/New_York"),
+        ("Shenzhen", "Asia/Shanghai"),
+        ("深圳", "Asia/Shanghai"),
+        ("倫敦", "Europe/London"),
+        ("Buenos Aires", "America/Argentina/Buenos_Aires"),
+        ("Mumbai", "Asia/Kolkata"),
+        ("san francisco", "America/Los_Angeles"),
+        ("UTC", "UTC"),
+        ("Atlantis", None),
+        ("../../etc/passwd", None),
+        ("x" * 5000, None),
+        ("", None),
+    ],
+)
+def test_a_zone_is_known_by_its_name_and_by_its_cities(typed: str, zone: str | None) -> None:
+    assert find_zone(typed) == zone
+
+
+def test_every_city_leads_to_a_zone_there_is() -> None:
+    assert {zone_called(zone) for zone in (*CITIES, *WORDS.values(), *ZONES)} == {*CITIES, *WORDS.values(), *ZONES}
 
 
 async def _hold(visitor: Visitor) -> Any:

@@ -416,3 +416,14 @@ async def test_the_buttons_of_an_answer_speak_its_language(chat: Machine) -> Non
     assert related in opened.text
     listed = await ann.presses("更多相关问答", opened)
     assert "主题" in (await ann.presses("全部主题", listed)).text
+
+
+async def test_a_browser_is_a_first_guess_at_the_zone_and_no_more(chat: Machine) -> None:
+    contacts, here = chat.core.services.contacts, ChatRef(chat.app.web_bot.id, (await chat.visitor()).chat_id)
+    await chat.app._settle(here.chat_id, "Asia/Tokyo")
+    person = await contacts.known(here)
+    assert person is not None
+    assert person.zone == "Asia/Tokyo"
+    await contacts.live_in(person.contact_id, "Europe/Paris")
+    await chat.app._settle(here.chat_id, "America/New_York")
+    assert (await contacts.meet(here, "en")).zone == "Europe/Paris"

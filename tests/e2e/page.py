@@ -83,6 +83,7 @@ class Visitors:
 
     async def __call__(self, path: str = "/", **options: object) -> ChatPage:
         """A new visitor; `options` are Playwright's of a context, such as color_scheme."""
+        options = {"timezone_id": "Asia/Hong_Kong", **options}
         context = await self._browser.new_context(**options)  # type: ignore[arg-type]
         context.set_default_timeout(TIMEOUT)
         self._contexts.append(context)

@@ -98,3 +98,9 @@ async def test_another_visitor_sees_nothing_of_it(visit: Visitors) -> None:
     await expect(other.mine).to_have_count(1)
     await expect(other.bots).to_have_count(1)
     await expect(other.page.get_by_text("a secret of one")).to_have_count(0)
+
+
+async def test_times_are_shown_where_the_browser_is(visit: Visitors) -> None:
+    page = await visit(timezone_id="Asia/Tokyo")
+    await page.ask("/timezone")
+    await expect(page.page.get_by_text("Your time zone is Tokyo, UTC+9")).to_be_visible()

@@ -78,7 +78,9 @@ class Chat {
 
   #send(item) {
     this.#sentAt.set(item.key, Date.now());
-    this.connection.send({ type: "message", key: item.key, text: item.text });
+    const frame = { type: "message", key: item.key, text: item.text };
+    const isNew = !this.log.messages().some((message) => message.from === "me");
+    this.connection.send(isNew ? { ...frame, zone: timeZone() } : frame);
   }
 
   #clicked(event) {
@@ -135,7 +137,7 @@ class Chat {
   }
 
   #tellLanguage() {
-    if (this.#wantedLocale) this.connection.send({ type: "language", locale: this.#wantedLocale });
+    if (this.#wantedLocale) this.connection.send({ type: "language", locale: this.#wantedLocale, zone: timeZone() });
   }
 
   #showLocale(locale) {
@@ -285,6 +287,11 @@ function copyBySelection(text) {
   field.remove();
   focused?.focus({ preventScroll: true });
   return copied;
+}
+
+/** @returns {string} the IANA name of where the browser's clock is, or "" */
+function timeZone() {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
 }
 
 /** A new page brings a new cookie; without cookies at all it would reload for ever. */
