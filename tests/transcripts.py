@@ -12,7 +12,7 @@ A transcript is Markdown that anybody can read. Lines that are played:
     **Staff** Bo is: admin
     **Cy** speaks: zh-Hant
 
-`…` stands for any text. A **Bot** line matches a message that came or changed since that person's last act, in order;
+`…` stands for any text, and a label may be a part of a longer one, in capitals or not. A **Bot** line matches a message that came or changed since that person's last act, in order;
 **Buttons** names labels that the message just matched has, **File** its document or that of a later one.
 Everything else is prose.
 """
@@ -108,7 +108,7 @@ class Play:
             case name, ["says"]:
                 await self._act(name, lambda talker: talker.says(text))
             case name, ["presses"]:
-                await self._act(name, lambda talker: talker.presses(text))
+                await self._act(name, lambda talker: self._press(talker, text))
             case _:
                 raise AssertionError("not a line that can be played")
 
@@ -118,6 +118,12 @@ class Play:
         await act(actor.talker)
         for everyone in self._actors.values():
             await everyone.look()
+
+    async def _press(self, talker: Talker, wanted: str) -> None:
+        """The newest button with that label; with other capitals only where there is none."""
+        labels = [label for message in reversed(await talker.page()) for label in message.labels()]
+        alike = (label for label in labels if wanted.casefold() in label.casefold())
+        await talker.presses(wanted if any(wanted in label for label in labels) else next(alike, wanted))
 
     async def _actor(self, name: str) -> Actor:
         if name not in self._actors:
