@@ -12,8 +12,9 @@ A transcript is Markdown that anybody can read. Lines that are played:
     **Staff** Bo is: admin
     **Cy** speaks: zh-Hant
 
-`…` stands for any text, and a label may be a part of a longer one, in capitals or not. A **Bot** line matches a message that came or changed since that person's last act, in order;
-**Buttons** names labels that the message just matched has, **File** its document or that of a later one.
+`…` stands for any text, and a label may be a part of a longer one, in capitals or not. A **Bot** line matches a message
+that came or changed since that person's last act, in order; **Buttons** names labels that the message just matched
+has, **File** its document or that of a later one.
 Everything else is prose.
 """
 
