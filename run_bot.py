@@ -26,6 +26,7 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
     from bot.desk.desk import Desk
     from bot.inbox import Inbox
     from bot.outbox.outbox import Outbox
+    from bot.outbox.report import OutboxReport
     from bot.people.contacts import Contacts
     from bot.people.privacy import Consents, Privacy
     from bot.people.roles import Invitations, audit
@@ -61,8 +62,7 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
     )
     desk = Desk(db, clock, outbox, contacts)
     heads = Heads(db, clock, replica, fit_beside if settings.fitting else None)
-    bands = Bands(settings.answer_from, settings.suggest_from)
-    live = Live(db, clock, settings.default_zone, heads, background, bands)
+    live = Live(db, clock, settings.default_zone, heads, background, Bands(settings.answer_from, settings.suggest_from))
     knowledge_changed.answer(live.wake)
     questions = QuestionLog(db, clock, timedelta(days=settings.questions_kept_days))
     answers = Answers(questions, texts, live, settings.operator.model_dump())
@@ -100,6 +100,7 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
         events=events,
         reminders=reminders,
         sample=SampleData(db, clock, events),
+        outbox_report=OutboxReport(db, clock),
     )
     kinds = [*desk.kinds(), *wishes.kinds(), *freshness.kinds(), *event_kinds(), *appointments.kinds()]
     return Core(

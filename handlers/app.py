@@ -234,8 +234,8 @@ class App:
 
     async def _health(self) -> Mapping[str, Any]:
         """What is served at /healthz; an error of the database when it is away."""
-        await self.core.db.ping()
         told: dict[str, Any] = {"status": "ok", "answers": self.core.services.answers.is_ready}
+        told["outbox"] = await self.core.services.outbox_report.health()
         if self.poller is not None:
             told["telegram"] = self.poller.health()
         return told

@@ -10,6 +10,7 @@ from bot.inbox import Inbox
 from bot.outbox.claims import void_leases
 from bot.outbox.outbox import Outbox
 from bot.outbox.port import Kind
+from bot.outbox.report import OutboxReport
 from bot.people.contacts import Contacts
 from bot.people.privacy import Privacy
 from bot.people.roles import Invitations
@@ -48,6 +49,7 @@ class Services:
     events: Events
     reminders: Reminders
     sample: SampleData
+    outbox_report: OutboxReport
 
 
 @dataclass(frozen=True, slots=True)

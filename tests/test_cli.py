@@ -56,7 +56,9 @@ def test_a_new_installation_says_what_to_do_first(capsys: pytest.CaptureFixture[
     assert run_bot.main(["check"]) == 1
     assert run_bot.main(["migrate"]) == 0
     assert run_bot.main(["check"]) == 0
-    assert "all is well" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "all is well" in said
+    assert "messages owed: none yet" in said
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(

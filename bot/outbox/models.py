@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from bot.storage import Base, Id
 
 PENDING = text("state = 'pending'")
+NEEDS_A_LOOK = text("state IN ('dead', 'uncertain')")
 IN_FLIGHT = text("state IN ('leased', 'started')")
 
 
@@ -23,6 +24,7 @@ class OutboxRow(Base):
     __tablename__ = "outbox"
     __table_args__ = (
         Index("ix_outbox_due", "due_at", "id", sqlite_where=PENDING, postgresql_where=PENDING),
+        Index("ix_outbox_look", "planned_at", sqlite_where=NEEDS_A_LOOK, postgresql_where=NEEDS_A_LOOK),
         Index("ix_outbox_in_flight", "contact_id", sqlite_where=IN_FLIGHT, postgresql_where=IN_FLIGHT),
     )
 

@@ -10,10 +10,9 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import func, select
 
 from bot.clock import Clock
 from bot.outbox.claims import Abandoned, Claimed, Claims
@@ -37,6 +36,8 @@ from bot.texts import Message, Texts
 log = structlog.get_logger(__name__)
 
 TICK = 1.0
+REFUSED_PAUSE = timedelta(minutes=5)
+"""How long a channel is left alone that refused our token: a mistake of the other side passes by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,28 +84,13 @@ class Sender:
         self._send_limit = send_limit
         self._max_attempts = max_attempts
         self._chance = chance
-        self._stopped: set[int] = set()
+        self._stopped: dict[int, datetime] = {}
         self._awake = asyncio.Event()
         self._stopping = asyncio.Event()
-
-    @property
-    def stopped(self) -> frozenset[int]:
-        """Bots whose token was refused: nothing goes out there until `resume`."""
-        return frozenset(self._stopped)
-
-    def resume(self, bot_id: int) -> None:
-        self._stopped.discard(bot_id)
-        self.wake()
 
     def wake(self) -> None:
         """Look for due rows now instead of at the next tick."""
         self._awake.set()
-
-    async def counts(self) -> Mapping[str, int]:
-        """How many rows are in each state that has any."""
-        statement = select(OutboxRow.state, func.count().label("number")).group_by(OutboxRow.state)
-        async with self._db.read() as tx:
-            return {row.state: row.number for row in await tx.execute(statement)}
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Send what is due until `stopping`; then finish what is on its way and give back what is not.
@@ -194,14 +180,15 @@ class Sender:
 
     async def _ready(self, tx: Tx, row: Claimed) -> Ready | Verdict:
         kind = self._kinds[row.owed.kind]
-        if not await kind.still_wanted(tx, row.owed, self._clock.now()):
+        now = self._clock.now()
+        if not await kind.still_wanted(tx, row.owed, now):
             return _unchanged(row, State.CANCELLED, detail="not wanted any more")
         address = await self._addresses.find(tx, row.owed.contact_id)
         if address is None:
             return _unchanged(row, State.UNDELIVERABLE, detail="no chat to write to")
         chat = self._chat_for(row, address)
         channel = self._channels.get(chat.bot_id)
-        if channel is None or chat.bot_id in self._stopped:
+        if channel is None or self._stopped.get(chat.bot_id, now) > now:
             return _unchanged(row, State.PENDING, CHANNEL_PAUSE, "the channel cannot send now")
         message = await kind.render(tx, row.owed, self._reader(row.owed, address))
         if message is None:
@@ -245,7 +232,7 @@ class Sender:
 
     async def _mark(self, row: Claimed, chat: ChatRef, outcome: Outcome, started_at: datetime) -> None:
         if outcome.result is Result.STOPPED:
-            self._stopped.add(chat.bot_id)
+            self._stopped[chat.bot_id] = self._clock.now() + REFUSED_PAUSE
             log.critical("a channel refuses our token", bot=chat.bot_id, detail=outcome.detail)
         verdict = judge(outcome, self._attempt(row, row.attempts + 1, chat), self._chance())
 

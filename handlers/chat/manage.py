@@ -10,6 +10,7 @@ from aiogram.fsm.state import State, StatesGroup
 from aiogram.types import CallbackQuery
 from aiogram.types import Message as ChatMessage
 
+from bot.outbox.report import Trouble
 from bot.people.contacts import Person
 from bot.texts import LOCALES, N_, Button, Message, Translator
 from bot.texts.actions import (
@@ -87,7 +88,8 @@ def setup() -> Router:
 
 
 async def manage_wanted(message: ChatMessage, services: Services, say: Translator, reply: Reply) -> None:
-    await reply.send(managed_list(await services.events.upcoming(), 0, say))
+    troubles = await services.outbox_report.troubles()
+    await reply.send(managed_list(await services.events.upcoming(), 0, say, troubles))
 
 
 async def manage_pressed(
@@ -114,15 +116,15 @@ async def _show_managed(
         await reply.show(managed_message(event, note, services.clock.now(), say))
 
 
-def managed_list(events: Sequence[EventView], page: int, say: Translator) -> Message:
-    """A page of the events ahead, with how many come."""
+def managed_list(events: Sequence[EventView], page: int, say: Translator, troubles: Sequence[Trouble] = ()) -> Message:
+    """A page of the events ahead, with how many come; and which of the messages sent to people came to a bad end."""
     page = max(0, min(page, (len(events) - 1) // PAGE))
     shown = events[page * PAGE : (page + 1) * PAGE]
     details = ((Button(_cut(say.localized(e.title), BUTTON_TEXT), ManageEvent(e.id)),) for e in shown)
     back = (Button(say.plain("‹ Previous"), ManageEvents(page - 1)),)
     on = (Button(say.plain("Next ›"), ManageEvents(page + 1)),)
     return Message(
-        say.page("happenings/manage.html", events=shown),
+        say.page("happenings/manage.html", events=shown, troubles=troubles),
         (
             *details,
             back * (page > 0) + on * ((page + 1) * PAGE < len(events)),

@@ -119,7 +119,22 @@ async def check(core: Core, options: argparse.Namespace) -> int:
     today = day_in(core.settings.default_zone, core.clock)
     problems = [*await _database_problems(core), *_knowledge_problems(today), *catalogue.problems()]
     print("\n".join(problems) or "all is well")
+    if not problems:
+        print("\n".join(await _outbox_lines(core)))
     return 1 if problems else 0
+
+
+async def _outbox_lines(core: Core) -> list[str]:
+    """What became of the messages owed. A few that failed do not make the installation unfit."""
+    counts = await core.services.outbox_report.counts()
+    return [
+        f"messages owed: {', '.join(f'{number} {state}' for state, number in counts.items()) or 'none yet'}",
+        *(
+            f"{trouble.kind}, last 30 days: {trouble.dead} not delivered, {trouble.uncertain} perhaps delivered; "
+            "the log says why at “outbox row needs a look”"
+            for trouble in await core.services.outbox_report.troubles()
+        ),
+    ]
 
 
 async def _database_problems(core: Core) -> list[str]:

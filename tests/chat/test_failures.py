@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
 from bot.inbox import MAX_ATTEMPTS
+from bot.outbox.models import OutboxRow
 from tests.machine import Machine, Visitor
 
 AWAY = OperationalError("SELECT", {}, Exception("the database is away"))
@@ -95,3 +97,16 @@ async def test_who_waits_too_long_is_told_so_and_can_go_on(chat: Machine, monkey
     assert SORRY in told
     monkeypatch.undo()
     assert len(await says(chat, ann, "/start", ticks=0)) == 2
+
+
+async def test_admins_and_the_health_page_are_told_of_messages_that_came_to_a_bad_end(chat: Machine) -> None:
+    admin, ann = await chat.staff("admin"), await chat.visitor()
+    await ann.says("/ask")
+    await ann.says("May I keep this secret?")
+    assert "need a look" not in (await admin.says("/manage")).text
+    async with chat.core.db.write() as tx:
+        row = (await tx.execute(select(OutboxRow.id).where(OutboxRow.kind == "desk.question"))).scalar_one()
+        await tx.execute(update(OutboxRow).where(OutboxRow.id == row).values(state="uncertain"))
+    told = (await admin.says("/manage")).text
+    assert "desk.question · not delivered: 0, perhaps delivered: 1" in told
+    assert (await chat.app._health())["outbox"] == {"due": 0, "dead": 0, "uncertain": 1}
