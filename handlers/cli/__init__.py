@@ -55,6 +55,8 @@ async def _with_core(options: argparse.Namespace, core: "Core", build: "Build") 
     from handlers.cli import verbs
 
     try:
+        if options.verb != "check":  # which tells of everything that is wrong
+            await core.db.open()
         if options.verb == "serve":
             return await verbs.serve(core, build)
         return await verbs.VERBS[options.verb](core, options)
