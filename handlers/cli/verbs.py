@@ -86,6 +86,21 @@ def _merged_lines(merged: Merged) -> Iterator[str]:
 
 
 async def invite(core: Core, options: argparse.Namespace) -> int:
+    invitations = core.services.invitations
+    if options.list:
+        for each in await invitations.still_open():
+            expert = f" {each.expert_id}" if each.expert_id is not None else ""
+            print(f"{each.id}  {each.role}{expert}, until {each.expires_at:%Y-%m-%d %H:%M} UTC")
+        return 0
+    if options.revoke is not None:
+        if not await invitations.revoke(options.revoke):
+            raise NotReadyError(f"no open invitation {options.revoke}; run: python run_bot.py invite --list")
+        print("nobody can follow that link any more")
+        return 0
+    return await _invited(core, options)
+
+
+async def _invited(core: Core, options: argparse.Namespace) -> int:
     expert = options.expert
     if (options.role == "expert") != (expert is not None):
         raise NotReadyError("--role expert goes with --expert N; run: python run_bot.py experts list")

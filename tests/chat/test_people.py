@@ -41,6 +41,16 @@ async def _after(visitor: Visitor, text: str) -> list[object]:
     return list(await visitor.page())  # the note, then the menu
 
 
+async def test_a_link_that_was_taken_back_makes_nobody_staff(chat: Machine) -> None:
+    ann, bo, first, second = await chat.visitor(), await chat.visitor(), await link(chat), await link(chat, "curator")
+    (revoked,) = [each.id for each in await chat.core.services.invitations.still_open() if each.role == "admin"]
+    assert await chat.core.services.invitations.revoke(revoked)
+    assert not await chat.core.services.invitations.revoke(revoked)
+    assert any(UNKNOWN_LINK in m.text for m in await _after(ann, first))  # type: ignore[attr-defined]
+    assert "curator now" in (await bo.says(second)).text
+    assert await chat.core.services.invitations.still_open() == []
+
+
 async def test_an_invitation_lapses_after_three_days(chat: Machine, clock: MovableClock) -> None:
     invitation = await link(chat)
     clock.advance(timedelta(days=3, seconds=1))
