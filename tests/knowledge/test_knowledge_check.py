@@ -140,7 +140,10 @@ def test_a_fault_of_the_form_is_told_once_and_never_repeats_the_text(folder: Pat
 
 @pytest.mark.parametrize(
     ("locale", "told"),
-    [("zh-Hans", "en.phrasings.1 有 239 个字符；最多 200 个"), ("zh-Hant", "en.phrasings.1 有 239 個字元；最多 200 個")],
+    [
+        ("zh-Hans", "en.phrasings.1 有 239 个字符；最多 200 个"),
+        ("zh-Hant", "en.phrasings.1 有 239 個字元；最多 200 個"),
+    ],
 )
 def test_curators_read_of_a_fault_in_their_language(folder: Path, locale: str, told: str) -> None:
     (fault,) = findings(folder, "one a", "one " * 60)
