@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Self
 
 from knowledge.engine.analysis import detect_locale
@@ -10,6 +11,7 @@ from knowledge.engine.model import Bands, Candidate, Decision, Document, Kind
 if TYPE_CHECKING:  # numpy is loaded when an engine is made, not with the command line
     from knowledge.engine.corpus import Corpus
     from knowledge.engine.head import Head
+    from knowledge.engine.matching import Matcher
 
 VERSION: Final = "e3"
 MOST_SUGGESTED: Final = 3
@@ -25,6 +27,7 @@ class Engine:
     """Finds entries for a question. Never changed once made, safe to share between threads."""
 
     _corpus: "Corpus"
+    _matcher: "Matcher | None"
 
     def __init__(
         self,
@@ -40,7 +43,8 @@ class Engine:
         self.bands = bands or Bands()
         self._corpus = Corpus(documents, list(synonyms), previous._corpus if previous else None)
         self.model = _model_id(self._corpus.documents, self._corpus.analyzer.synonyms, head)
-        self._matcher = Matcher(self._corpus, head) if self._corpus.rows else None
+        before = previous._matcher if previous else None
+        self._matcher = Matcher(self._corpus, head, before) if self._corpus.rows else None
         self._unlisted = frozenset(d.entry_id for d in self._corpus.documents if not d.browsable)
         detect_locale("专", None)  # loads the character tables now, not at the first question
 
@@ -163,6 +167,15 @@ def _model_id(documents: Sequence[Document], synonyms: Sequence[Sequence[str]], 
     import hashlib  # with json a third of the time to import this package
     import json
 
-    parts = [[asdict(d) for d in documents], synonyms]
-    content = hashlib.sha256(json.dumps(parts, ensure_ascii=False, sort_keys=True, default=list).encode())
+    parts = [list(map(digest_of, documents)), synonyms]
+    content = hashlib.sha256(json.dumps(parts, ensure_ascii=False, default=list).encode())
     return f"{VERSION}-{content.hexdigest()[:12]}-{head.id if head else 'light'}"
+
+
+@lru_cache(maxsize=2**14)
+def digest_of(document: Document) -> str:
+    """The same for the same document."""
+    import hashlib
+    import json
+
+    return hashlib.sha256(json.dumps(asdict(document), ensure_ascii=False).encode()).hexdigest()

@@ -60,21 +60,40 @@ START: Final = np.array([1.0, 0.0, 0.0, 0.0, 3.0, 2.0, 0.0])
 START_WITHOUT: Final = ONE_TEXT_RANKING.weights
 
 
+NO_TEXTS: Final = np.zeros(0, dtype=np.uint64)
+
+
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """A fitted linear head in terms of one index: weights by feature and entry."""
+    """A fitted linear head in terms of one index: weights by feature and entry.
+
+    `line_of` tells the line of weights for each place of the index's vocabulary, -1 where there is none. `texts` are
+    those that the weights were made from, `hashes` the vocabulary.
+    """
 
     weights: Floats
     bias: Floats
     column_of: Ints
     imputed: Floats
+    line_of: Ints
+    texts: Hashes
+    hashes: Hashes
+
+    def moved_to(self, index: Index, entries: Sequence[str]) -> "Linear":
+        """The same in terms of another index that has all of these texts, and so their features."""
+        hashes = index.vocabulary.hashes
+        at = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
+        line_of = np.where(self.hashes[at] == hashes, self.line_of[at], -1)
+        return replace(self, column_of=_columns(index, entries), line_of=line_of, hashes=hashes)
 
     def knows(self, entry: int) -> bool:
         return bool(self.column_of[entry] >= 0)
 
     def logits(self, query: Query, evidence: Evidence) -> Floats:
         """One for each entry of the evidence; of an entry that the head does not know, a guess from its measures."""
-        told = self.weights[query.places].T @ query.weights + self.bias
+        lines = self.line_of[query.places]
+        known = lines >= 0
+        told = self.weights[lines[known]].T @ query.weights[known] + self.bias
         columns = self.column_of[evidence.entries]
         if columns.min() >= 0:
             return np.asarray(told[columns], dtype=np.float64)
@@ -134,15 +153,21 @@ class Head:
             "trust": _as_array(self.trust),
         }
 
-    def linear_for(self, index: Index) -> Linear | None:
-        """The linear head in terms of an index; None where nothing of it is left."""
+    def linear_for(self, index: Index, lent: Linear | None = None) -> Linear | None:
+        """The linear head in terms of an index; None where nothing of it is left.
+
+        `lent` is the one for an index that differs by texts which this head does not know.
+        """
         known = {text: row for row, text in enumerate(self.texts.tolist())}
         found = [(row, known[text]) for row, text in enumerate(text_hashes(index).tolist()) if text in known]
         if not found:
             return None
         rows, mine = (np.array(column) for column in zip(*found, strict=True))
+        texts = self.texts[mine]
+        if lent is not None and np.array_equal(texts, lent.texts):
+            return lent.moved_to(index, self.entries)
         mixture = self.mixture[mine].astype(np.float32)
-        return _linear(index, rows, mixture, self.entries, self.imputed)
+        return _linear(index, rows, mixture, self.entries, self.imputed, texts)
 
 
 def _as_array(trust: Trust | None) -> Floats:
@@ -159,14 +184,23 @@ def _trust_of(array: Floats) -> Trust | None:
     return Trust(centre, spread, weights, bias=float(array[0, -1]))
 
 
-def _linear(index: Index, rows: Ints, mixture: Floats, entries: Sequence[str], imputed: Floats) -> Linear:
-    column = {entry_id: number for number, entry_id in enumerate(entries)}
+def _linear(
+    index: Index, rows: Ints, mixture: Floats, entries: Sequence[str], imputed: Floats, texts: Hashes = NO_TEXTS
+) -> Linear:
     return Linear(
         weights=np.asarray(index.matrix(rows).T @ mixture),
         bias=linear.BIAS * mixture.sum(axis=0),
-        column_of=np.array([column.get(entry_id, -1) for entry_id in index.ids]),
+        column_of=_columns(index, entries),
         imputed=imputed,
+        line_of=np.arange(len(index.vocabulary.hashes)),
+        texts=texts,
+        hashes=index.vocabulary.hashes,
     )
+
+
+def _columns(index: Index, entries: Sequence[str]) -> Ints:
+    column = {entry_id: number for number, entry_id in enumerate(entries)}
+    return np.array([column.get(entry_id, -1) for entry_id in index.ids])
 
 
 def text_hashes(index: Index) -> Hashes:
