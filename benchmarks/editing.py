@@ -4,7 +4,8 @@
 
 The shipped entries on a new SQLite folder, the whole stack of `benchmarks.updates` in front. A second replica looks
 at the same database as often as it does when serving. Then questions come evenly, first with nothing else going on,
-then while the process beside fits.
+then while the process beside fits; with 0 seconds that is left out. Last what a replica does about an edit, in
+processor time.
 """
 
 import argparse
@@ -61,18 +62,34 @@ async def measure(folder: Path, edits: int, rate: float, seconds: float) -> None
         ticks.start()
         seen = [await until_seen([town.core, other], number) for number in range(edits)]
         await ticks.shutdown()
-        await other.close()
         print(
             f"seen by two replicas after {statistics.median(seen):.2f} s, at most {max(seen):.2f} s, of {edits} edits"
         )
-        chats = [(await town.visitor("en")).chat_id for _ in range(24)]
-        await at_rate(town, chats, rate, 2.0, "warm")
-        idle = await at_rate(town, chats, rate, seconds, "idle")
-        fitting = await while_fitting(town, chats, rate, seconds)
+        if seconds:
+            await while_asked(town, rate, seconds)
+        await other.live.tick()  # takes the head, where one was fitted
+        work = sorted([await work_of(town.core, other, 2000 + number) for number in range(edits)])
+        await other.close()
+        print(f"work of an edit, processor {statistics.median(work):.2f} s, {work[0]:.2f} to {work[-1]:.2f}")
+
+
+async def work_of(core: Core, follower: Core, number: int) -> float:
+    """Seconds of processor time in which a replica takes up what another has published."""
+    await edit(core, number)
+    await core.live.look()  # its own, so that it does not count
+    began = time.process_time()
+    await follower.live.look()
+    return time.process_time() - began
+
+
+async def while_asked(town: Machine, rate: float, seconds: float) -> None:
+    chats = [(await town.visitor("en")).chat_id for _ in range(24)]
+    await at_rate(town, chats, rate, 2.0, "warm")
+    idle = await at_rate(town, chats, rate, seconds, "idle")
+    fitting = await while_fitting(town, chats, rate, seconds)
+    ratio = _share(fitting, 0.99) / _share(idle, 0.99)
     print(f"idle            {_times(idle)}")
-    print(
-        f"while fitting   {_times(fitting)}   p99 ratio {_share(fitting, 0.99) / _share(idle, 0.99):.2f}   (at most 3)"
-    )
+    print(f"while fitting   {_times(fitting)}   p99 ratio {ratio:.2f}   (at most 3)")
 
 
 async def while_fitting(town: Machine, chats: Sequence[int], rate: float, seconds: float) -> list[float]:

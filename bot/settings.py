@@ -5,6 +5,8 @@ Each field's description is also its comment in `.env.example`, which `run_bot.p
 
 import os
 import secrets
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -20,7 +22,7 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 
 class OperatorError(Exception):
@@ -74,7 +76,13 @@ class OperatorFacts(BaseModel):
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="CIPO_", env_file=".env", env_nested_delimiter="__", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="CIPO_",
+        env_file=".env",
+        env_file_encoding="utf-8-sig",  # some editors put a mark in front, which would become part of the first name
+        env_nested_delimiter="__",
+        extra="ignore",
+    )
 
     data_dir: Path = Field(Path("data"), description="Folder of the embedded database and the secret key.")
     database_url: str | None = Field(
@@ -103,7 +111,7 @@ class Settings(BaseSettings):
         30, ge=1, le=1000, description="Updates a minute that one chat may send before it is asked to slow down."
     )
     answer_from: float = Field(
-        0.8,
+        0.65,
         gt=0,
         le=1,
         description="How sure of an entry, 0 to 1, the engine has to be to answer with it. At the default about 97 of "
@@ -130,6 +138,11 @@ class Settings(BaseSettings):
         if url is not None and not url.startswith(("postgresql://", "sqlite:///")):
             raise ValueError("must begin with postgresql:// or sqlite:///")
         return url
+
+    @field_validator("web_host")
+    @classmethod
+    def _a_host_to_bind(cls, host: str) -> str:
+        return host.removeprefix("[").removesuffix("]")
 
     @field_validator("suggest_from")
     @classmethod
@@ -170,6 +183,10 @@ class Settings(BaseSettings):
         path = self.database_url.removeprefix("sqlite:///")
         return Path(path) if path != self.database_url else None
 
+    def local_address(self, port: int | None = None) -> str:
+        """Where the web chat is found without a public address; `port` is the one taken when any would do."""
+        return f"http://{bracketed(self.web_host)}:{self.web_port if port is None else port}"
+
     @property
     def is_public(self) -> bool:
         """Whether real people are expected here, so that sample data must not be shown."""
@@ -197,8 +214,15 @@ def _kept_key(path: Path) -> str:
     return key
 
 
+def bracketed(host: str) -> str:
+    """A host as addresses have it: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
 def load(**overrides: Any) -> Settings:
     """The settings of this installation; SettingsError with one line for the first that is wrong."""
+    file = overrides.get("_env_file", ".env")
+    _refuse_unknown([*os.environ, *(_names_in(Path(file)) if file else ())])
     try:
         return Settings(**overrides)
     except ValidationError as error:
@@ -206,6 +230,24 @@ def load(**overrides: Any) -> Settings:
     except ValueError as error:  # pydantic-settings could not read a list or object
         name = str(error).partition('"')[2].partition('"')[0].upper()
         raise SettingsError(f"CIPO_{name}: is no JSON; write lists like [1440, 60] (see .env.example)") from None
+
+
+def _names_in(file: Path) -> list[str]:
+    try:
+        return list(DotEnvSettingsSource(Settings, env_file=file).env_vars)
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{file}: is not UTF-8 at byte {error.start}; save it as UTF-8") from None
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read ({error.strerror})") from None
+
+
+def _refuse_unknown(names: Iterable[str]) -> None:
+    """A misspelt name would leave its setting at the default without a word; facts are looked at with their values."""
+    known = [f"CIPO_{name.upper()}" for name in Settings.model_fields]
+    for name in (name.upper() for name in names):
+        if name.startswith("CIPO_") and not name.startswith("CIPO_OPERATOR__") and name not in known:
+            nearest = get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            raise SettingsError(f"{name}: there is no such setting; did you mean {nearest}? See .env.example")
 
 
 def _one_line(error: ValidationError) -> str:

@@ -1,6 +1,6 @@
 """Takes the README's screenshots of a server with sample data: `python docs/screenshots.py http://127.0.0.1:8080`.
 
-Needs Chromium (CIPO_CHROMIUM, or `chromium` on the PATH) and fonts for Chinese and emoji.
+Needs Chromium (CHROMIUM, or `chromium` on the PATH) and fonts for Chinese and emoji.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent / "images"
 async def main(address: str) -> None:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=os.environ.get("CIPO_CHROMIUM") or shutil.which("chromium"),
+            executable_path=os.environ.get("CHROMIUM") or shutil.which("chromium"),
             args=["--no-sandbox", "--disable-background-networking"],
         )
         await answer(await visit(browser, address, "en-GB", "light", 900, 1000))

@@ -171,7 +171,7 @@ class App:
         core, settings = self.core, self.core.settings
         port = sock.getsockname()[1]
         origins, hosts = allowed_origins(settings.web_host, port, settings.public_url)
-        self.address = settings.public_url or f"http://{settings.web_host}:{port}"
+        self.address = settings.public_url or settings.local_address(port)
         secure = (settings.public_url or "").startswith("https://")
         door = WebChatDoor(
             self.chat_server,

@@ -9,7 +9,7 @@ from datetime import date
 from functools import cache, lru_cache
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from zlib import crc32
 
 from jinja2 import TemplateError, meta, nodes
@@ -21,6 +21,7 @@ from bot.texts.markdown import plain, to_html
 from knowledge.engine.analysis import Analyzer, fold, other_script
 from knowledge.library import (
     CATEGORIES,
+    DAYS,
     LOCALES,
     SMALL_TALK,
     WRITTEN,
@@ -33,12 +34,13 @@ from knowledge.library import (
 from knowledge.reading import LibraryError, Raw, Step, Stored, read_file
 
 if TYPE_CHECKING:
-    from jsonschema import Draft202012Validator
+    from jsonschema import Draft202012Validator, ValidationError
 
 Level = Literal["error", "warning"]
 
 MOST_CHARACTERS: Final = 900
 FEWEST_PHRASINGS: Final = 6
+MOST_SHOWN: Final = 60
 JURISDICTION: Final = re.compile(r"[A-Z]{2,3}")
 FORBIDDEN: Final = re.compile(r"Hong Kong Stock Exchange|\bHKEX\b|香港交易所|联交所|聯交所", re.IGNORECASE)
 
@@ -137,18 +139,67 @@ def form_faults(raw: Raw) -> Iterator[Finding]:
     """What does not fit the JSON Schema of an entry, so that `parse` could not read it."""
     if raw.category != SMALL_TALK and raw.category not in {category.id for category in CATEGORIES}:
         yield _error(raw, N_("there is no category {name}"), "category", name=raw.category)
-    value = _with_days_as_text(raw.value)
-    for fault in sorted(_schema().iter_errors(value), key=lambda f: list(map(str, f.path))):
-        path = tuple(fault.absolute_path)
-        reason = fault.message if len(fault.message) < 160 else f"{fault.message[:160]} ..."
-        if path:
-            yield _error(raw, N_("{field}: {reason}"), *path, field=_dotted(path), reason=reason)
-        else:
-            yield _error(raw, "{reason}", reason=reason)
+    told: set[str] = set()
+    for fault in sorted(_schema().iter_errors(_with_days_as_text(raw.value)), key=lambda f: list(map(str, f.path))):
+        for finding in _form_fault(raw, fault):
+            if finding.message not in told:  # a day that is none fits neither the pattern nor the format
+                told.add(finding.message)
+                yield finding
 
     for path, text in _texts_in(raw.value, ()):
         if _UNSEEN.search(text):
             yield _error(raw, N_("{field} holds a character that cannot be shown"), *path, field=_dotted(path))
+
+
+def _form_fault(raw: Raw, fault: "ValidationError") -> Iterator[Finding]:
+    """In words of our own, which can be translated; the library's repeat the value, however long it is."""
+    path, wanted, value = tuple(fault.absolute_path), cast(Any, fault.validator_value), cast(Any, fault.instance)
+    if fault.validator == "oneOf":  # a value, or nothing: what is wrong with it as a value
+        for inner in fault.context or ():
+            if inner.schema_path[0] == 0:
+                yield from _form_fault(raw, inner)
+    elif fault.validator == "required":
+        for name in wanted:
+            if name not in value:
+                yield _error(raw, N_("{field} is missing"), *path, field=_dotted((*path, name)))
+    elif fault.validator == "additionalProperties":
+        for name in value:
+            if name not in cast(Any, fault.schema)["properties"]:
+                yield _error(raw, N_("there is no field {field}"), *path, field=_dotted((*path, name))[:MOST_SHOWN])
+    else:
+        template, told = _form_wording(str(fault.validator), wanted, value, path)
+        yield _error(raw, template, *path, field=_dotted(path), **told)
+
+
+def _form_wording(validator: str, wanted: Any, value: Any, path: Sequence[Step]) -> tuple[str, dict[str, object]]:
+    match validator:
+        case "maxLength":
+            return N_("{field} has {count} characters; at most {most}"), {"count": len(value), "most": wanted}
+        case "minLength":
+            return N_("{field} has {count} characters; at least {fewest}"), {"count": len(value), "fewest": wanted}
+        case "maxItems":
+            return N_("{field} lists {count}; at most {most}"), {"count": len(value), "most": wanted}
+        case "minItems":
+            return N_("{field} lists {count}; at least {fewest}"), {"count": len(value), "fewest": wanted}
+        case "uniqueItems":
+            return N_("{field} lists the same twice"), {}
+        case "enum":
+            return N_("{field} must be one of {known}"), {"known": ", ".join(wanted)}
+        case "type" if wanted == "array":
+            return N_("{field} must be a list"), {}
+        case "type" if wanted == "object":
+            return N_("{field} must have fields of its own"), {}
+    return _wanted_texts().get(str(path[-1]) if path else "", N_("{field} must be a text")), {}
+
+
+def _wanted_texts() -> Mapping[str, str]:
+    """What is wanted of the fields that have a form of their own."""
+    day = N_("{field} must be a day such as 2026-11-01")
+    return {
+        **dict.fromkeys(DAYS, day),
+        "id": N_("{field} must be lower-case letters, digits and hyphens, such as pat-04"),
+        "url": N_("{field} must be an address that begins with https://"),
+    }
 
 
 _UNSEEN: Final = re.compile(r"[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -236,6 +287,12 @@ def _text_faults(raw: Raw, entry: Entry, locale: str) -> Iterator[Finding]:
     for name, value in (("question", text.question), ("answer", text.answer_markdown)):
         if not any(character.isalnum() for character in value):
             yield _error(raw, N_("{locale}.{name} is not written yet"), locale, name, locale=locale, name=name)
+    for at, phrasing in enumerate(text.phrasings):
+        if not _key(phrasing):
+            told = {"locale": locale, "text": phrasing}
+            yield _error(
+                raw, N_("{locale}: '{text}' holds no word to find the entry by"), locale, "phrasings", at, **told
+            )
     for value in (text.question, *text.phrasings, text.answer_markdown):
         for name in FORBIDDEN.findall(value):
             yield _error(raw, N_("{locale}: '{name}' must not be said; it is HKIPX"), locale, locale=locale, name=name)
@@ -321,8 +378,9 @@ def _twins(found: Iterable[_Found], about: Collection[str] | None) -> Iterator[F
     first: dict[str, str] = {}
     for one in sorted(found, key=lambda one: about is not None and one.entry.id in about):
         for locale, path, text in _questions(one.raw):
-            owner = first.setdefault(_key(text), one.entry.id)
-            if owner != one.entry.id and (about is None or one.entry.id in about):
+            key = _key(text)
+            owner = first.setdefault(key, one.entry.id)
+            if key and owner != one.entry.id and (about is None or one.entry.id in about):
                 told = {"locale": locale, "text": text, "owner": owner}
                 yield _error(one.raw, N_("{locale}: '{text}' also belongs to {owner}"), *path, **told)
 

@@ -9,8 +9,6 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -21,7 +19,7 @@ from bot.clock import Clock
 from bot.storage import Database, Tx, database_epoch
 from knowledge import fitting
 from knowledge.engine import Document
-from knowledge.engine.engine import VERSION
+from knowledge.engine.engine import VERSION, digest_of
 from knowledge.models import KnowledgeModel
 
 if TYPE_CHECKING:  # numpy is loaded when there is a head, not when the machine is built
@@ -54,13 +52,8 @@ def content_key(documents: Iterable[Document], synonyms: Iterable[Sequence[str]]
     """The same for the same content in any order, as long as the same is learned from it."""
     from knowledge.engine.head import MARK
 
-    parts = [VERSION, MARK.decode(), sorted(map(_digest, documents)), sorted(map(list, synonyms))]
+    parts = [VERSION, MARK.decode(), sorted(map(digest_of, documents)), sorted(map(list, synonyms))]
     return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:32]
-
-
-@lru_cache(maxsize=2**14)
-def _digest(document: Document) -> str:
-    return hashlib.sha256(json.dumps(asdict(document), ensure_ascii=False).encode()).hexdigest()
 
 
 def fitted(documents: Sequence[Document], synonyms: Sequence[Sequence[str]]) -> "Head":

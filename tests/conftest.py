@@ -43,7 +43,7 @@ class MovableClock:
 @pytest.fixture(autouse=True)
 def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests mean the defaults, whatever is set where they run."""
-    for name in [name for name in os.environ if name.startswith("CIPO_") and name != "CIPO_CHROMIUM"]:
+    for name in [name for name in os.environ if name.startswith("CIPO_")]:
         monkeypatch.delenv(name)
 
 

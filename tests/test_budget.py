@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
+from bot import texts
 from bot.settings import Settings
 from bot.storage import Database
+from bot.texts import Action
 from tests.conftest import MovableClock
 from tests.machine import Machine, Visitor, machine, until
 
@@ -109,6 +111,34 @@ async def test_a_press_keeps_to_its_budget_of_transactions_and_statements(town: 
         for number in range(CONSECUTIVE):
             await press(town, reader, answer.id, thumbs[number % 2], f"press {number}")
     assert_within_budget(counts)
+
+
+@pytest.mark.parametrize("command", ["/start", "/help", "/cancel"])
+async def test_leaving_no_dialog_writes_nothing_about_dialogs(town: Machine, command: str) -> None:
+    visitor = await town.visitor("en")
+    await ask(town, visitor, command, "first")
+    with counted(town.core.db) as counts:
+        await ask(town, visitor, command, "second")
+    said = str(counts)
+    assert "FROM conversation" in said
+    assert not any(write in said for write in ("INTO conversation", "UPDATE conversation"))
+
+
+async def test_a_press_is_read_once_however_many_buttons_there_are(
+    town: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = await town.visitor("en")
+    answer = await reader.says(QUESTIONS[0])
+    read: list[str] = []
+
+    def decode(data: str) -> Action | None:
+        read.append(data)
+        return texts.decode(data)
+
+    monkeypatch.setattr("handlers.chat.middlewares.decode", decode)
+    await reader.presses("👍", answer)
+    assert read == [answer.data_of("👍")]
+    assert reader.toasts
 
 
 async def test_the_count_sees_reads_writes_and_bookkeeping(town: Machine) -> None:

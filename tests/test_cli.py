@@ -79,6 +79,21 @@ def test_an_invitation_is_a_link_of_its_own_each_time(capsys: pytest.CaptureFixt
     assert all(re.fullmatch(r"http://127\.0\.0\.1:8080/\?start=[\w-]{20,64}", link) for link in links)
 
 
+def test_an_invitation_can_be_taken_back(capsys: pytest.CaptureFixture[str]) -> None:
+    run_bot.main(["migrate"])
+    for role in ("admin", "curator"):
+        assert run_bot.main(["invite", "--role", role]) == 0
+    capsys.readouterr()
+    assert run_bot.main(["invite", "--list"]) == 0
+    listed = dict(reversed(line.partition(",")[0].split()) for line in capsys.readouterr().out.splitlines())
+    assert set(listed) == {"admin", "curator"}
+    assert run_bot.main(["invite", "--revoke", listed["admin"]]) == 0
+    assert run_bot.main(["invite", "--revoke", listed["admin"]]) == 1
+    assert "invite --list" in capsys.readouterr().err
+    assert run_bot.main(["invite", "--list"]) == 0
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ["curator,"]
+
+
 def test_an_expert_is_loaded_from_a_file_once_and_invited_by_number(
     installation: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.settings import Settings, SettingsError, env_example, load
+from handlers.web.app import allowed_origins
 
 ROOT = Path(__file__).parent.parent
 
@@ -24,8 +25,10 @@ ROOT = Path(__file__).parent.parent
         ("CIPO_APPOINTMENT_REMINDERS", "[1]", "greater than or equal to 5"),
         ("CIPO_OPERATOR__FEE", "free", "Extra inputs"),
         ("CIPO_APPOINTMENT_REMINDERS", "1440,60", "write lists like"),
-        ("CIPO_SUGGEST_FROM", "0.9", "must not lie above CIPO_ANSWER_FROM"),
+        ("CIPO_SUGGEST_FROM", "0.7", "must not lie above CIPO_ANSWER_FROM"),
         ("CIPO_OPERATOR__EVENT_FEE", '{"en":', "is no JSON"),
+        ("CIPO_TELEGRAM_TOKNE", "123456:abc", "did you mean CIPO_TELEGRAM_TOKEN?"),
+        ("CIPO_PORT", "80", "did you mean CIPO_WEB_PORT?"),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_it_and_the_mend(
@@ -39,6 +42,41 @@ def test_a_wrong_setting_is_one_line_that_names_it_and_the_mend(
     assert reason in line
     assert ".env" in line
     assert "\n" not in line
+
+
+def test_a_misspelt_name_in_the_file_is_refused_too(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("cipo_telegram_tokne=123456:abc\nOTHER=1\n")
+    with pytest.raises(
+        SettingsError, match=r"^CIPO_TELEGRAM_TOKNE: there is no such setting; did you mean CIPO_TELEGRAM_TOKEN"
+    ):
+        load(_env_file=file)
+
+
+def test_a_file_in_another_encoding_says_so(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_bytes("CIPO_BOT_NAME=知识产权".encode("gb18030"))
+    with pytest.raises(SettingsError, match=r"\.env: is not UTF-8 at byte 18; save it as UTF-8$"):
+        load(_env_file=file)
+
+
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("CIPO_BOT_NAME=知识产权", encoding="utf-8-sig")
+    assert load(_env_file=tmp_path / ".env").bot_name == "知识产权"
+
+
+@pytest.mark.parametrize("written", ["::1", "[::1]"])
+def test_an_address_with_colons_stands_in_brackets(written: str) -> None:
+    settings = Settings(_env_file=None, web_host=written)
+    assert settings.web_host == "::1"
+    assert settings.local_address() == "http://[::1]:8080"
+    assert settings.local_address(5) == "http://[::1]:5"
+
+
+def test_the_page_of_such_an_address_is_answered() -> None:
+    origins, hosts = allowed_origins("fd00::1", 8080, None)
+    assert "http://[fd00::1]:8080" in origins
+    assert "[fd00::1]" in hosts
 
 
 def test_the_secret_key_is_made_once_and_readable_by_the_owner_alone(tmp_path: Path) -> None:

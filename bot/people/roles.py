@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from bot.clock import Clock
 from bot.people.models import AuditRecord, Invitation, Role
@@ -14,6 +14,18 @@ from bot.storage import Database, Tx
 
 RoleName = Literal["admin", "expert", "curator"]
 VALID_FOR = timedelta(days=3)
+ID_LENGTH = 12
+"""Characters of a token's hash that name an invitation."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenInvitation:
+    """A link that nobody has followed yet; `id` names it without giving it away."""
+
+    id: str
+    role: RoleName
+    expert_id: int | None
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,25 @@ class Invitations:
             await tx.execute(insert(Invitation).values(token_hash=_hash(token), **row))
             await audit(tx, None, "role.invited", f"role:{role}", {"expert": expert_id}, now)
         return token
+
+    async def still_open(self) -> list[OpenInvitation]:
+        """Links that can still be followed, the first to expire first."""
+        columns = (Invitation.token_hash, Invitation.role, Invitation.expert_id, Invitation.expires_at)
+        usable = select(*columns).where(Invitation.used_at.is_(None), Invitation.expires_at > self._clock.now())
+        async with self._db.read() as tx:
+            rows = (await tx.execute(usable.order_by(Invitation.expires_at, Invitation.token_hash))).all()
+        return [OpenInvitation(row.token_hash[:ID_LENGTH], row.role, row.expert_id, row.expires_at) for row in rows]
+
+    async def revoke(self, invitation: str) -> bool:
+        """Let nobody follow that link any more; False when it is not among those still open."""
+        named = func.substr(Invitation.token_hash, 1, ID_LENGTH) == invitation
+        now = self._clock.now()
+        unused = delete(Invitation).where(named, Invitation.used_at.is_(None), Invitation.expires_at > now)
+        async with self._db.write() as tx:
+            role = (await tx.execute(unused.returning(Invitation.role))).scalar_one_or_none()
+            if role is not None:
+                await audit(tx, None, "role.invitation_revoked", f"role:{role}", {}, now)
+        return role is not None
 
     async def accept(self, token: str, contact_id: int) -> Granted | None:
         """What the link grants; None when it is unknown, expired or used by somebody else.

@@ -1,17 +1,19 @@
-"""Engines and transactions.
+"""Engines and transactions; what the operator wrote for an address, and what opening it says.
 
 SQLite: WAL, foreign keys, one writer connection that begins with BEGIN IMMEDIATE (writers queue in the process
 instead of polling a lock), readers that cannot write. PostgreSQL: one pool for both.
 """
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from sqlalchemy import event, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -22,13 +24,20 @@ Tx = AsyncConnection
 """A transaction as use cases see it."""
 
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+KNOWN: Final = ("host", "port", "sslmode", "sslrootcert")
+"""What may stand behind the question mark of a PostgreSQL address."""
+UNCHECKED: Final = ("disable", "allow", "prefer", "require")
+CHECKED: Final = ("verify-ca", "verify-full")
 
 
 class Database:
-    """`read()` and `write()` each give one transaction; `write()` commits at the end of the block, or rolls back."""
+    """`read()` and `write()` each give one transaction; `write()` commits at the end of the block, or rolls back.
+
+    OperatorError for an address that cannot be one.
+    """
 
     def __init__(self, url: str) -> None:
-        parsed = make_url(url)
+        parsed = _parsed(url)
         self.url = parsed.set(drivername=DRIVERS[parsed.get_backend_name()])
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite:
@@ -36,8 +45,15 @@ class Database:
             self.writer = self._sqlite_engine("BEGIN IMMEDIATE", size=1)
             self.reader = self._sqlite_engine("BEGIN", size=4, read_only=True)
         else:
+            tls = secured(dict(self.url.query))
             self.writer = self.reader = create_async_engine(
-                self.url, pool_size=10, max_overflow=10, pool_timeout=90, pool_pre_ping=True, hide_parameters=True
+                self.url.difference_update_query(["sslmode", "sslrootcert"]),
+                connect_args={} if tls is None else {"ssl": tls},
+                pool_size=10,
+                max_overflow=10,
+                pool_timeout=90,
+                pool_pre_ping=True,
+                hide_parameters=True,
             )
 
     def _sqlite_engine(self, begin: str, size: int, read_only: bool = False) -> AsyncEngine:
@@ -82,6 +98,29 @@ class Database:
             return sqlite.insert(table)
         return cast(sqlite.Insert, postgresql.insert(table))
 
+    @property
+    def address(self) -> str:
+        """For people: without the driver and the password."""
+        return self.url.set(drivername=self.url.get_backend_name(), query={}).render_as_string(hide_password=True)
+
+    async def open(self) -> None:
+        """See that it can be used; OperatorError with the reason and the mend."""
+        try:
+            async with self.read() as tx:
+                await tx.execute(text("SELECT count(*) FROM sqlite_master" if self.is_sqlite else "SELECT 1"))
+        except Exception as error:  # drivers raise whatever they like: TypeError, TimeoutError, errors of their own
+            raise OperatorError(self._cannot_be_used(error)) from error
+
+    def _cannot_be_used(self, error: Exception) -> str:
+        cause = error.orig if isinstance(error, SQLAlchemyError) and hasattr(error, "orig") else error
+        reason = (str(cause).splitlines() or [""])[0] or type(cause).__name__
+        if self.url.password:
+            reason = reason.replace(str(self.url.password), "***")
+        if self.is_sqlite:
+            mend = "put a backup in its place, or name another one with CIPO_DATA_DIR or CIPO_DATABASE_URL"
+            return f"{self.url.database}: cannot be used as a database ({reason}); {mend}"
+        return f"CIPO_DATABASE_URL: {self.address} cannot be used ({reason}); see that it runs, or mend the address"
+
     async def ping(self) -> None:
         async with self.read() as tx:
             await tx.execute(text("SELECT 1"))
@@ -90,6 +129,40 @@ class Database:
         await self.writer.dispose()
         if self.reader is not self.writer:
             await self.reader.dispose()
+
+
+def _parsed(url: str) -> URL:
+    """OperatorError without the address itself, as a slip may have put the password anywhere in it."""
+    wrong = "CIPO_DATABASE_URL: is no address of a database; write postgresql://user:password@host:5432/name"
+    hint = "special characters of the password as %XX"
+    try:
+        parsed = make_url(url)
+    except (SQLAlchemyError, ValueError):
+        raise OperatorError(f"{wrong}, with {hint}") from None
+    if parsed.get_backend_name() not in DRIVERS or "@" in (parsed.host or ""):
+        raise OperatorError(f"{wrong}, with {hint}")
+    if parsed.port is not None and not 0 < parsed.port < 2**16:
+        raise OperatorError(f"CIPO_DATABASE_URL: {parsed.port} is no port; PostgreSQL's own is 5432")
+    return parsed
+
+
+def secured(query: dict[str, Any]) -> ssl.SSLContext | str | None:
+    """What asyncpg takes for `sslmode`, by which others name it; None leaves the choice to it."""
+    if unknown := sorted(query.keys() - set(KNOWN)):
+        known = ", ".join(KNOWN)
+        raise OperatorError(f"CIPO_DATABASE_URL: '{unknown[0]}' is not known; leave it out, or use one of {known}")
+    mode, root = query.get("sslmode"), query.get("sslrootcert")
+    if mode not in (None, *UNCHECKED, *CHECKED):
+        raise OperatorError(f"CIPO_DATABASE_URL: sslmode must be one of {', '.join((*UNCHECKED, *CHECKED))}")
+    if mode not in CHECKED:
+        return cast("str | None", mode)
+    try:
+        # asyncpg's own reading wants a file of root certificates; those of the system serve as well
+        context = ssl.create_default_context(cafile=None if root in (None, "system") else str(root))
+    except OSError as error:
+        raise OperatorError(f"CIPO_DATABASE_URL: sslrootcert {root} cannot be read ({error.strerror})") from None
+    context.check_hostname = mode == "verify-full"
+    return context
 
 
 def _make_folder(folder: Path) -> None:

@@ -1,7 +1,8 @@
 """One aiogram dispatcher for all channels, and the feeder that hands it accepted updates."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import structlog
 from aiogram import Bot, Dispatcher
@@ -56,14 +57,9 @@ class Feeder:
 
     async def __call__(self, accepted: Accepted) -> None:
         update = self._read(accepted)
-        if update is None:
-            return
-        token = handling.set(Handling(accepted.id))
-        try:
-            with sending(f"update:{accepted.id}"):
+        if update is not None:
+            with _at_work_on(accepted, "update"):
                 await self._dispatcher.feed_update(self._bots[accepted.lane.bot_id], update)
-        finally:
-            handling.reset(token)
 
     def _read(self, accepted: Accepted) -> Update | None:
         bot = self._bots.get(accepted.lane.bot_id)
@@ -87,6 +83,17 @@ class Feeder:
         reply = Reply(bot, event)
         person = await self._contacts.known(ChatRef(bot.id, reply.chat_id))
         say = self._texts.translator(person.locale if person else guess_locale(event.from_user.language_code))
-        with sending(f"given up:{accepted.id}"):
-            await reply.acknowledge()
+        with _at_work_on(accepted, "given up"):
             await reply.send(sorry(say, reference))
+            await reply.acknowledge()
+
+
+@contextmanager
+def _at_work_on(accepted: Accepted, how: str) -> Iterator[None]:
+    """What is sent inside has keys of its own, and gets through floods and bad lines."""
+    token = handling.set(Handling(accepted.id))
+    try:
+        with sending(f"{how}:{accepted.id}"):
+            yield
+    finally:
+        handling.reset(token)

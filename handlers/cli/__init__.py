@@ -55,6 +55,8 @@ async def _with_core(options: argparse.Namespace, core: "Core", build: "Build") 
     from handlers.cli import verbs
 
     try:
+        if options.verb != "check":  # which tells of everything that is wrong
+            await core.db.open()
         if options.verb == "serve":
             return await verbs.serve(core, build)
         return await verbs.VERBS[options.verb](core, options)
@@ -80,7 +82,10 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--env-example", action="store_true", help="print .env.example instead")
     verb("migrate", "bring the database to the present schema")
     invite = verb("invite", "print a one-time link that makes whoever follows it a member of staff")
-    invite.add_argument("--role", required=True, choices=["admin", "expert", "curator"])
+    what = invite.add_mutually_exclusive_group(required=True)
+    what.add_argument("--role", choices=["admin", "expert", "curator"])
+    what.add_argument("--list", action="store_true", help="the links that nobody has followed yet")
+    what.add_argument("--revoke", metavar="ID", help="let nobody follow that one any more")
     invite.add_argument("--expert", type=int, help="with --role expert: the number of the expert they are")
     _add_experts(verb("experts", "list, load or retire the experts who can be booked"))
     sample = verb("sample", "load or purge the sample experts and events")

@@ -89,6 +89,7 @@ async def run(options: argparse.Namespace, settings: Settings, build_core: Calla
         return await verb(Base(settings, clock, None), options)
     core = build_core(settings, clock)
     try:
+        await core.db.open()
         return await verb(Base(settings, clock, core if await _has_knowledge(core) else None), options)
     finally:
         await core.close()

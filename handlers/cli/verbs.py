@@ -8,8 +8,6 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from bot.clock import day_in
 from bot.settings import OperatorError
 from bot.storage.migrate import is_current, migrate
@@ -68,7 +66,7 @@ def _only_process(core: Core) -> Iterator[bool]:
 
 async def bring_up_to_date(core: Core, options: argparse.Namespace) -> int:
     await migrate(core.db)
-    print(f"database is at the present schema: {core.db.url.render_as_string(hide_password=True)}")
+    print(f"database is at the present schema: {core.db.address}")
     merged = await merge_shipped(core.db, core.clock.now())
     if merged is not None:
         print("\n".join(_merged_lines(merged)))
@@ -88,6 +86,21 @@ def _merged_lines(merged: Merged) -> Iterator[str]:
 
 
 async def invite(core: Core, options: argparse.Namespace) -> int:
+    invitations = core.services.invitations
+    if options.list:
+        for each in await invitations.still_open():
+            expert = f" {each.expert_id}" if each.expert_id is not None else ""
+            print(f"{each.id}  {each.role}{expert}, until {each.expires_at:%Y-%m-%d %H:%M} UTC")
+        return 0
+    if options.revoke is not None:
+        if not await invitations.revoke(options.revoke):
+            raise NotReadyError(f"no open invitation {options.revoke}; run: python run_bot.py invite --list")
+        print("nobody can follow that link any more")
+        return 0
+    return await _invited(core, options)
+
+
+async def _invited(core: Core, options: argparse.Namespace) -> int:
     expert = options.expert
     if (options.role == "expert") != (expert is not None):
         raise NotReadyError("--role expert goes with --expert N; run: python run_bot.py experts list")
@@ -95,7 +108,7 @@ async def invite(core: Core, options: argparse.Namespace) -> int:
         raise NotReadyError(f"there is no expert number {expert}; run: python run_bot.py experts list")
     token = await core.services.invitations.create(options.role, expert)
     settings = core.settings
-    address = settings.public_url or f"http://{settings.web_host}:{settings.web_port}"
+    address = settings.public_url or settings.local_address()
     print(f"{address}/?start={token}")
     if settings.telegram_token is not None:
         print(f"or, to the bot in Telegram: /start {token}")
@@ -139,12 +152,10 @@ async def _outbox_lines(core: Core) -> list[str]:
 
 async def _database_problems(core: Core) -> list[str]:
     try:
+        await core.db.open()
         await _fit_to_serve(core)
-    except NotReadyError as problem:
+    except OperatorError as problem:
         return [str(problem)]
-    except (SQLAlchemyError, OSError) as error:
-        address = core.db.url.render_as_string(hide_password=True)
-        return [f"{address}: cannot be used ({type(error).__name__}); set CIPO_DATABASE_URL"]
     return []
 
 

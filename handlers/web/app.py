@@ -30,6 +30,7 @@ from bot.background import InFlight
 from bot.channels.webchat.errors import Refused
 from bot.channels.webchat.push import Answered, Changed, Event, StateChanged, Typing
 from bot.channels.webchat.visitors import HISTORY, Visitors
+from bot.settings import bracketed
 from bot.storage import is_outage
 from bot.texts import LOCALES, N_, Texts
 from handlers.locale import browser_locale
@@ -379,7 +380,7 @@ def build_app(door: WebChatDoor, hosts: Sequence[str]) -> Starlette:
 
 def allowed_origins(host: str, port: int, public_url: str | None) -> tuple[list[str], list[str]]:
     """The origins pages may come from, and the hosts this server answers for."""
-    hosts = {"127.0.0.1", "localhost", "[::1]", host} - {"0.0.0.0", "::"}  # noqa: S104  taken out, not bound
+    hosts = {"127.0.0.1", "localhost", "[::1]", bracketed(host)} - {"0.0.0.0", "[::]"}  # noqa: S104  taken out, not bound
     origins = [f"http://{name}:{port}" for name in sorted(hosts)]
     if public_url is not None:
         parts = urlsplit(public_url)

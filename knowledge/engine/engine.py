@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Self
 
 from knowledge.engine.analysis import detect_locale
-from knowledge.engine.model import Bands, Candidate, Decision, Document, Kind, Why
+from knowledge.engine.model import Bands, Candidate, Decision, Document, Kind
 
 if TYPE_CHECKING:  # numpy is loaded when an engine is made, not with the command line
     from knowledge.engine.corpus import Corpus
     from knowledge.engine.head import Head
+    from knowledge.engine.matching import Matcher
 
-VERSION: Final = "e4"
+VERSION: Final = "e3"
 MOST_SUGGESTED: Final = 3
 THIRD_AT: Final = 0.05
 GUESS_COSTS: Final = 0.4
@@ -25,6 +27,7 @@ class Engine:
     """Finds entries for a question. Never changed once made, safe to share between threads."""
 
     _corpus: "Corpus"
+    _matcher: "Matcher | None"
 
     def __init__(
         self,
@@ -40,7 +43,8 @@ class Engine:
         self.bands = bands or Bands()
         self._corpus = Corpus(documents, list(synonyms), previous._corpus if previous else None)
         self.model = _model_id(self._corpus.documents, self._corpus.analyzer.synonyms, head)
-        self._matcher = Matcher(self._corpus, head) if self._corpus.rows else None
+        before = previous._matcher if previous else None
+        self._matcher = Matcher(self._corpus, head, before) if self._corpus.rows else None
         self._unlisted = frozenset(d.entry_id for d in self._corpus.documents if not d.browsable)
         detect_locale("专", None)  # loads the character tables now, not at the first question
 
@@ -87,7 +91,7 @@ class Engine:
 
     def decide(self, text: str, locale: str | None = None, context: str | None = None) -> Decision:
         """Answer, suggest or decline. `context` is the entry that was answered just before."""
-        answer_in = detect_locale(text, locale, self._matcher.knows_any if self._matcher else None)
+        answer_in = detect_locale(text, locale)
         ranked = self._ranked(text, answer_in, context)
         kind, chosen = self._choose(ranked)
         return Decision(kind, chosen, answer_in, self.model, _features(ranked))
@@ -128,21 +132,16 @@ class Engine:
     def _is_clear(self, ranked: Sequence[Candidate]) -> bool:
         """One entry stands out.
 
-        Small talk cannot be offered, so it needs to be less certain, where nothing speaks against it; what is read into
-        a follow-up is a guess at what was left unsaid, so it needs to be more.
+        Small talk cannot be offered, so it needs to be less certain; what is read into a follow-up is a guess at what
+        was left unsaid, so it needs to be more.
         """
         first, second = ranked[0], ranked[1] if len(ranked) > 1 else None
         enough = self.bands.answer_at
-        if first.entry_id in self._unlisted and _is_undisputed(first.why):
+        if first.entry_id in self._unlisted:
             enough = (enough + self.bands.suggest_at) / 2
         elif first.why.context:
             enough += GUESS_COSTS * (1.0 - enough)
         return first.confidence >= enough and not (first.why.exact and second and second.why.exact)
-
-
-def _is_undisputed(why: Why) -> bool:
-    """Whether the head and the nearest text say the same, of words as they were written."""
-    return why.margin > 0.0 and (why.head is None or why.head >= 0.5) and not why.mended
 
 
 def _features(ranked: Sequence[Candidate]) -> Mapping[str, float]:
@@ -168,6 +167,15 @@ def _model_id(documents: Sequence[Document], synonyms: Sequence[Sequence[str]], 
     import hashlib  # with json a third of the time to import this package
     import json
 
-    parts = [[asdict(d) for d in documents], synonyms]
-    content = hashlib.sha256(json.dumps(parts, ensure_ascii=False, sort_keys=True, default=list).encode())
+    parts = [list(map(digest_of, documents)), synonyms]
+    content = hashlib.sha256(json.dumps(parts, ensure_ascii=False, default=list).encode())
     return f"{VERSION}-{content.hexdigest()[:12]}-{head.id if head else 'light'}"
+
+
+@lru_cache(maxsize=2**14)
+def digest_of(document: Document) -> str:
+    """The same for the same document."""
+    import hashlib
+    import json
+
+    return hashlib.sha256(json.dumps(asdict(document), ensure_ascii=False).encode()).hexdigest()

@@ -29,10 +29,10 @@ from knowledge.engine.calibration import (
 )
 from knowledge.engine.corpus import Corpus
 from knowledge.engine.features import Bools, Floats, Hashes, Ints, hash_words
-from knowledge.engine.index import Evidence, Extra, Index, Query, Row
+from knowledge.engine.index import Evidence, Extra, Index, Query
 from knowledge.engine.model import Bands, Document
 
-MARK: Final = b"cipo advisor head 2\n"
+MARK: Final = b"cipo advisor head 1\n"
 """Another one for each change to what is learned or how it is used."""
 DIGEST: Final = 32
 
@@ -43,16 +43,11 @@ FEWEST_TEXTS: Final = 3.0
 
 FOLDS: Final = 4
 MOST_KNOWN: Final = 1_600
-MOST_PADDED: Final = 400
 MOST_STRANGE: Final = 1_200
 MOST_ESTRANGED: Final = 400
-Kind = Literal["known", "padded", "strange", "estranged"]
-SHARES: Final[dict[Kind, float]] = {"known": 0.55, "padded": 0.2, "strange": 0.15, "estranged": 0.1}
-"""How many of all questions are taken to be about an entry, said briefly or at length, about what is close to some
-entry, and far off."""
-
-PADDING: Final = (0.3, 1.5)
-"""How many words more a padded text has, as a share of its own."""
+Kind = Literal["known", "strange", "estranged"]
+SHARES: Final[dict[Kind, float]] = {"known": 0.75, "strange": 0.2, "estranged": 0.05}
+"""How many of all questions are taken to be about an entry, about what is close to some, and far off."""
 
 TESTED_SHARE: Final = 5
 MOST_OF_ENTRY: Final = 20
@@ -65,21 +60,40 @@ START: Final = np.array([1.0, 0.0, 0.0, 0.0, 3.0, 2.0, 0.0])
 START_WITHOUT: Final = ONE_TEXT_RANKING.weights
 
 
+NO_TEXTS: Final = np.zeros(0, dtype=np.uint64)
+
+
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """A fitted linear head in terms of one index: weights by feature and entry."""
+    """A fitted linear head in terms of one index: weights by feature and entry.
+
+    `line_of` tells the line of weights for each place of the index's vocabulary, -1 where there is none. `texts` are
+    those that the weights were made from, `hashes` the vocabulary.
+    """
 
     weights: Floats
     bias: Floats
     column_of: Ints
     imputed: Floats
+    line_of: Ints
+    texts: Hashes
+    hashes: Hashes
+
+    def moved_to(self, index: Index, entries: Sequence[str]) -> "Linear":
+        """The same in terms of another index that has all of these texts, and so their features."""
+        hashes = index.vocabulary.hashes
+        at = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
+        line_of = np.where(self.hashes[at] == hashes, self.line_of[at], -1)
+        return replace(self, column_of=_columns(index, entries), line_of=line_of, hashes=hashes)
 
     def knows(self, entry: int) -> bool:
         return bool(self.column_of[entry] >= 0)
 
     def logits(self, query: Query, evidence: Evidence) -> Floats:
         """One for each entry of the evidence; of an entry that the head does not know, a guess from its measures."""
-        told = self.weights[query.places].T @ query.weights + self.bias
+        lines = self.line_of[query.places]
+        known = lines >= 0
+        told = self.weights[lines[known]].T @ query.weights[known] + self.bias
         columns = self.column_of[evidence.entries]
         if columns.min() >= 0:
             return np.asarray(told[columns], dtype=np.float64)
@@ -139,15 +153,21 @@ class Head:
             "trust": _as_array(self.trust),
         }
 
-    def linear_for(self, index: Index) -> Linear | None:
-        """The linear head in terms of an index; None where nothing of it is left."""
+    def linear_for(self, index: Index, lent: Linear | None = None) -> Linear | None:
+        """The linear head in terms of an index; None where nothing of it is left.
+
+        `lent` is the one for an index that differs by texts which this head does not know.
+        """
         known = {text: row for row, text in enumerate(self.texts.tolist())}
         found = [(row, known[text]) for row, text in enumerate(text_hashes(index).tolist()) if text in known]
         if not found:
             return None
         rows, mine = (np.array(column) for column in zip(*found, strict=True))
+        texts = self.texts[mine]
+        if lent is not None and np.array_equal(texts, lent.texts):
+            return lent.moved_to(index, self.entries)
         mixture = self.mixture[mine].astype(np.float32)
-        return _linear(index, rows, mixture, self.entries, self.imputed)
+        return _linear(index, rows, mixture, self.entries, self.imputed, texts)
 
 
 def _as_array(trust: Trust | None) -> Floats:
@@ -164,14 +184,23 @@ def _trust_of(array: Floats) -> Trust | None:
     return Trust(centre, spread, weights, bias=float(array[0, -1]))
 
 
-def _linear(index: Index, rows: Ints, mixture: Floats, entries: Sequence[str], imputed: Floats) -> Linear:
-    column = {entry_id: number for number, entry_id in enumerate(entries)}
+def _linear(
+    index: Index, rows: Ints, mixture: Floats, entries: Sequence[str], imputed: Floats, texts: Hashes = NO_TEXTS
+) -> Linear:
     return Linear(
         weights=np.asarray(index.matrix(rows).T @ mixture),
         bias=linear.BIAS * mixture.sum(axis=0),
-        column_of=np.array([column.get(entry_id, -1) for entry_id in index.ids]),
+        column_of=_columns(index, entries),
         imputed=imputed,
+        line_of=np.arange(len(index.vocabulary.hashes)),
+        texts=texts,
+        hashes=index.vocabulary.hashes,
     )
+
+
+def _columns(index: Index, entries: Sequence[str]) -> Ints:
+    column = {entry_id: number for number, entry_id in enumerate(entries)}
+    return np.array([column.get(entry_id, -1) for entry_id in index.ids])
 
 
 def text_hashes(index: Index) -> Hashes:
@@ -183,7 +212,7 @@ def text_hashes(index: Index) -> Hashes:
 class _Case:
     """A withheld text: what an engine without it saw, and the line of its entry, if there was one.
 
-    `kind` says whether its entry stayed, and the text was padded, or had been withheld too, or the text was estranged.
+    `kind` says whether its entry stayed, had been withheld too, or the text had been estranged.
     """
 
     query: Query
@@ -208,9 +237,8 @@ def _learn(index: Index, extras: Sequence[Extra]) -> Head:
     ids = tuple(index.ids[entry] for entry in entries)
     worthwhile = _is_worthwhile(len(index.rows), len(entries))
     cases = list(_cases(index, extras, worthwhile))
-    brief = [case for case in cases if case.kind != "padded"]  # learning to rank from padding costs half a point
-    imputed = _fit_imputing(brief)
-    ranking = fit_ranking(list(_shortlists(brief)), START if worthwhile else START_WITHOUT)
+    imputed = _fit_imputing(cases)
+    ranking = fit_ranking(list(_shortlists(cases)), START if worthwhile else START_WITHOUT)
     mixture = np.zeros((0, len(entries)), dtype=np.float16)
     texts = np.zeros(0, dtype=np.uint64)
     if worthwhile:
@@ -239,7 +267,7 @@ def _fit_mixture(index: Index) -> Floats:
 
 
 def _cases(index: Index, extras: Sequence[Extra], worthwhile: bool) -> Iterator[_Case]:
-    """Ask for withheld texts: of entries that are left (some padded as well), of entries gone whole, and estranged."""
+    """Ask for withheld texts: of entries that are left, of entries withheld whole, and estranged ones."""
     for kept, known, strange in _folds(np.array([row.entry for row in index.rows])):
         rows = [row for row, keep in zip(index.rows, kept, strict=True) if keep]
         left = {row.entry for row in rows}
@@ -254,9 +282,6 @@ def _cases(index: Index, extras: Sequence[Extra], worthwhile: bool) -> Iterator[
             row = index.rows[number]
             yield _case(part, head, row.analysis, row.entry, "known" if row.entry in left else "strange")
         chance = np.random.default_rng(len(rows))
-        for number in known[: MOST_PADDED // FOLDS]:
-            row = index.rows[number]
-            yield _case(part, head, _padded(row.analysis, rows, chance), row.entry, "padded")
         for number in known[: MOST_ESTRANGED // FOLDS]:
             yield _case(part, head, _estranged(index.rows[number].analysis, chance), NO_ENTRY, "estranged")
 
@@ -268,16 +293,6 @@ def _estranged(analysis: Analysis, chance: np.random.Generator) -> Analysis:
     odd = {token: UNKNOWN * len(token) + str(at) for at, token in enumerate(content) if token not in kept}
     tokens = tuple(odd.get(token, token) for token in analysis.tokens)
     return replace(analysis, tokens=tokens, runs=tokens, concepts=(), subjects=frozenset())
-
-
-def _padded(analysis: Analysis, rows: Sequence[Row], chance: np.random.Generator) -> Analysis:
-    """As if told at length: with more words before it, half of them such as nobody knows, half from other texts."""
-    more = []
-    for at in range(int(len(analysis.tokens) * chance.uniform(*PADDING)) + 1):
-        tokens = rows[int(chance.integers(len(rows)))].analysis.tokens
-        is_known = chance.random() < 0.5 and len(tokens) > 0
-        more.append(tokens[chance.integers(len(tokens))] if is_known else UNKNOWN * 3 + str(at))
-    return replace(analysis, tokens=(*more, *analysis.tokens), runs=(*more, *analysis.runs))
 
 
 def _case(index: Index, head: Linear | None, analysis: Analysis, entry: int, kind: Kind) -> _Case:

@@ -1,7 +1,7 @@
 """What a question is compared with: every stored text by cosine and BM25, every entry by its words."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Final
@@ -142,7 +142,8 @@ def _idf(spread: Floats, entries: int) -> Floats:
 class Index:
     """Everything that can be worked out before the first question. `rows` are sorted by entry.
 
-    `learned` are weights of features as some head knew them; they replace the index's own.
+    `learned` are weights of features as some head knew them; they replace the index's own. `previous` lends the
+    features of the rows that it has too.
     """
 
     def __init__(
@@ -151,6 +152,7 @@ class Index:
         rows: Sequence[Row],
         extras: Sequence[Extra] = (),
         learned: tuple[Hashes, Floats] | None = None,
+        previous: "Index | None" = None,
     ) -> None:
         self.ids = list(ids)
         self.rows = list(rows)
@@ -159,10 +161,11 @@ class Index:
         self._starts = np.cumsum(self._sizes) - self._sizes
         self._present = np.flatnonzero(self._sizes)
         self._rarely = 1.0 / np.sqrt(np.maximum(self._sizes, 1))
-        hashes, self._columns, row_of, times = _counted(self.rows)
-        order = np.argsort(self._columns, kind="stable")
+        counted = _counted(self.rows) if previous is None else previous._counted_again(self.rows)
+        hashes, self._columns, row_of, times = counted
+        order = _sorting(self._columns)
         self._postings = row_of[order]
-        self._posting_starts = np.searchsorted(self._columns, np.arange(len(hashes) + 1), sorter=order)
+        self._posting_starts = np.append(0, np.cumsum(np.bincount(self._columns, minlength=len(hashes))))
         spread = _spread(self._postings, self._posting_starts, self._entry_of)
         self.vocabulary = Vocabulary(hashes, spread, len(self.ids))
         if learned:
@@ -170,9 +173,45 @@ class Index:
         self._view_starts = self._starts_of_views(row_of)
         self._weigh_words(row_of, times)
         self._scale = self._scales()
-        self._cover = _Cover(self.rows, extras, len(self.ids))
+        words = self._columns < self.vocabulary.bounds[PAIRS]
+        own = self._entry_of[row_of[words]], hashes[self._columns[words]]
+        self._cover: _Cover = _Cover(own, extras, len(self.ids), previous._cover if previous else None)
         self._subjects = _subjects(self.rows, self._sizes, extras)
         self._spelling = Spelling(count_words(run for row in self.rows for run in row.analysis.runs))
+
+    def _counted_again(self, rows: Sequence[Row]) -> tuple[Hashes, Ints, Ints, Ints]:
+        """As `_counted`, of rows most of which are here as well; how often is told of words alone, as it counts there.
+
+        Runs of rows that stand together here as well are taken over as they are.
+        """
+        numbers = {id(row.analysis): number for number, row in enumerate(self.rows)}
+        source = np.array([numbers.get(id(row.analysis), -1) for row in rows], dtype=np.int64)
+        is_new = source < 0
+        own, columns, row_of, times = _counted([row for row, new in zip(rows, is_new.tolist(), strict=True) if new])
+        hashes = np.union1d(self._hashes_without(np.setdiff1d(np.arange(len(self.rows)), source)), own)
+        new_starts = np.searchsorted(row_of, np.arange(is_new.sum() + 1))
+        starts = np.append(self._view_starts[0], len(self._columns))
+        old_columns = np.searchsorted(hashes, self.vocabulary.hashes).astype(np.int32)[self._columns]
+        new_columns = np.searchsorted(hashes, own).astype(np.int32)[columns]
+        old_times = np.ones(len(self._columns), dtype=np.int32)
+        old_times[self._columns < self.vocabulary.bounds[PAIRS]] = self._times
+        parts: list[tuple[Ints, Ints]] = []
+        sizes = np.empty(len(rows), dtype=np.int64)
+        for first, last in _runs(np.where(is_new, -1, source - np.arange(len(rows)) + len(rows))):
+            begin = int(is_new[:first].sum() if is_new[first] else source[first])
+            bounds = (new_starts if is_new[first] else starts)[begin : begin + last - first + 1]
+            sizes[first:last] = np.diff(bounds)
+            part = slice(int(bounds[0]), int(bounds[-1]))
+            parts.append((new_columns[part], times[part]) if is_new[first] else (old_columns[part], old_times[part]))
+        joined = (np.concatenate([part[at] for part in parts]) for at in (0, 1))
+        return hashes, next(joined), np.repeat(np.arange(len(rows), dtype=np.int32), sizes), next(joined)
+
+    def _hashes_without(self, rows: Ints) -> Hashes:
+        """The features that are left when these rows go."""
+        starts, ends = self._view_starts[0, rows], self._view_starts[-1, rows]
+        gone = np.bincount(self._columns[ranges(starts, ends - starts)], minlength=len(self.vocabulary.hashes))
+        left: Hashes = self.vocabulary.hashes[np.diff(self._posting_starts) > gone]
+        return left
 
     def _take_over(self, hashes: Hashes, weights: Floats) -> None:
         at, known = self.vocabulary.places(hashes)
@@ -194,8 +233,9 @@ class Index:
         slower = K1 * (1.0 - B + B * longer)[row_of[words]]
         gains = (self.vocabulary.idf[self._columns[words]] * times[words] / (times[words] + slower)).astype(np.float32)
         self._bm25_by_row = gains
+        self._times = np.minimum(times[words], 2**16 - 1).astype(np.uint16)
         self._word_starts = np.searchsorted(words, self._view_starts[0])
-        self._bm25_by_feature = gains[np.argsort(self._columns[words], kind="stable")]
+        self._bm25_by_feature = gains[_sorting(self._columns[words])]
 
     def _scales(self) -> Floats:
         """What a row's sum of products is to be multiplied with, for each view."""
@@ -245,11 +285,6 @@ class Index:
     def cover(self, analysis: Analysis, entries: Ints) -> Floats:
         """For each of the entries the share of a question's words, by weight, that it uses."""
         return self._cover.of(np.unique(words_of([analysis]).hashes), entries)
-
-    def knows_any(self, analysis: Analysis) -> bool:
-        """Whether an entry uses one of the words, or one that differs by a letter."""
-        known = self._cover.knows_any(words_of([analysis]).hashes)
-        return known or any(self._spelling.mend(token) for token in analysis.tokens)
 
     def measure(self, query: Query) -> Evidence:
         """Compare a question with all entries, or in a large base with the most promising."""
@@ -340,14 +375,21 @@ class Index:
 
 
 class _Cover:
-    """Which entry uses which words, in its questions, its tags or, for less, its answer."""
+    """Which entry uses which words, in its questions, its tags or, for less, its answer.
 
-    def __init__(self, rows: Sequence[Row], extras: Sequence[Extra], entries: int) -> None:
-        told = [*(Extra(row.entry, row.analysis, 1.0) for row in rows), *extras]
-        found = words_of([one.analysis for one in told])
-        self._hashes, words = np.unique(found.hashes, return_inverse=True)
-        entry_of = np.array([one.entry for one in told], dtype=np.int64)[found.rows]
-        share_of = np.array([one.share for one in told], dtype=np.float32)[found.rows]
+    `asked` are entries and words of questions, side by side; `previous` lends the words of extras that it has too.
+    """
+
+    def __init__(
+        self, asked: tuple[Ints, Hashes], extras: Sequence[Extra], entries: int, previous: "_Cover | None" = None
+    ) -> None:
+        self._told: dict[int, Hashes] = _words_told(extras, previous._told if previous else {})
+        told = [self._told[id(extra.analysis)] for extra in extras]
+        sizes = np.array([len(words) for words in told], dtype=np.int64)
+        self._hashes, words = np.unique(np.concatenate([asked[1], *told]), return_inverse=True)
+        entry_of = np.append(asked[0], np.repeat(np.array([extra.entry for extra in extras], dtype=np.int64), sizes))
+        shares = np.array([extra.share for extra in extras], dtype=np.float32)
+        share_of = np.append(np.ones(len(asked[0]), dtype=np.float32), np.repeat(shares, sizes))
         pairs, first = np.unique(entry_of * len(self._hashes) + words, return_inverse=True)
         self._shares = np.zeros(len(pairs), dtype=np.float32)
         np.maximum.at(self._shares, first, share_of)
@@ -377,12 +419,23 @@ class _Cover:
         strange = ~known & np.array([token not in FUNCTION_WORDS for token in told])
         return float(weights[strange].sum() / weights.sum())
 
-    def knows_any(self, words: Hashes) -> bool:
-        return bool(self._places(words)[1].any())
-
     def _places(self, hashes: Hashes) -> tuple[Ints, Bools]:
         at = np.minimum(np.searchsorted(self._hashes, hashes), len(self._hashes) - 1)
         return at, self._hashes[at] == hashes
+
+
+def _words_told(extras: Sequence[Extra], known: Mapping[int, Hashes]) -> dict[int, Hashes]:
+    """The words of each analysis, by its identity, which stands as long as the corpus that holds it."""
+    new = list({id(extra.analysis): extra.analysis for extra in extras if id(extra.analysis) not in known}.values())
+    found = words_of(new)
+    order = np.argsort(found.rows, kind="stable")
+    starts = np.searchsorted(found.rows[order], np.arange(1, len(new)))
+    own = np.split(found.hashes[order], starts) if new else []
+    told = {id(analysis): np.unique(words) for analysis, words in zip(new, own, strict=True)}
+    return {id(extra.analysis): known.get(id(extra.analysis), told.get(id(extra.analysis), _NONE)) for extra in extras}
+
+
+_NONE: Final = np.zeros(0, dtype=np.uint64)
 
 
 def _subjects(rows: Sequence[Row], sizes: Ints, extras: Sequence[Extra]) -> frozenset[str]:
@@ -390,6 +443,19 @@ def _subjects(rows: Sequence[Row], sizes: Ints, extras: Sequence[Extra]) -> froz
     naming = Counter((row.entry, subject) for row in rows for subject in row.analysis.subjects)
     asked = {subject for (entry, subject), times in naming.items() if times >= ABOUT * sizes[entry]}
     return frozenset(asked.union(*(extra.analysis.subjects for extra in extras if extra.share == 1.0)))
+
+
+def _runs(marks: Ints) -> Iterator[tuple[int, int]]:
+    """First and beyond the last of each run of equal marks."""
+    changes = np.flatnonzero(np.diff(marks)) + 1
+    yield from pairwise([0, *changes.tolist(), len(marks)])
+
+
+def _sorting(columns: Ints) -> Ints:
+    """What sorts numbers below 2**32 and keeps equal ones in order: by halves, as numpy is fast with 16 bits."""
+    low = np.argsort((columns & 0xFFFF).astype(np.uint16), kind="stable")
+    order: Ints = low[np.argsort((columns[low] >> 16).astype(np.uint16), kind="stable")]
+    return order
 
 
 def _chunks(rows: int) -> Iterator[slice]:

@@ -1,7 +1,6 @@
 """From a question to candidates: measures, ranking, trust, and what was answered just before."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -11,7 +10,7 @@ from knowledge.engine.analysis import FUNCTION_WORDS, Analysis
 from knowledge.engine.calibration import LIGHT_RANKING, LIGHT_TRUST, ONE_TEXT_RANKING, Ranked, Ranking, signs_of
 from knowledge.engine.corpus import Corpus
 from knowledge.engine.features import Floats, Ints
-from knowledge.engine.head import Head
+from knowledge.engine.head import Head, Linear
 from knowledge.engine.index import Index, Query
 from knowledge.engine.linear import softmax
 from knowledge.engine.model import Candidate, Why
@@ -28,13 +27,19 @@ _GOES_ON = re.compile(r"(?:and|what about|how about|or|but|then|also|so)\b|é‚£|é
 
 
 class Matcher:
-    """One index, with a head or without, and what follows from both. Made once, never changed."""
+    """One index, with a head or without, and what follows from both. Made once, never changed.
 
-    def __init__(self, corpus: Corpus, head: Head | None) -> None:
+    `previous` lends what it knows of texts that did not change.
+    """
+
+    def __init__(self, corpus: Corpus, head: Head | None, previous: "Matcher | None" = None) -> None:
         self._corpus = corpus
+        self._head = head
         learned = (head.features, head.feature_weights) if head else None
-        self._index = Index(corpus.ids, corpus.rows, corpus.extras, learned)
-        self._linear = head.linear_for(self._index) if head else None
+        before = previous if previous and previous._corpus.analyzer is corpus.analyzer else None
+        self._index: Index = Index(corpus.ids, corpus.rows, corpus.extras, learned, before._index if before else None)
+        lent = before._linear if before and before._head is head else None
+        self._linear: Linear | None = head.linear_for(self._index, lent) if head else None
         usable = head if head and (self._linear or not len(head.texts)) else None
         self._ranking = usable.ranking if usable else _built_in_ranking(self._index)
         self._trust = (usable and usable.trust) or LIGHT_TRUST
@@ -43,10 +48,6 @@ class Matcher:
             self._exact.setdefault(row.analysis.key, set()).add(row.entry)
         self._numbers = {entry_id: number for number, entry_id in enumerate(corpus.ids)}
         self._kin = {document.entry_id: document.kin for document in corpus.documents}
-
-    def knows_any(self, words: Sequence[str]) -> bool:
-        """Whether one of the words, as they are written, is used here or is spelt nearly like one that is."""
-        return self._index.knows_any(self._corpus.analyzer.analyse(" ".join(words)))
 
     def best(self, text: str, k: int) -> list[Candidate]:
         """The likeliest `k` entries for a question that stands alone; none if it says nothing."""

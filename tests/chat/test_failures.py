@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
+from starlette.requests import Request
 
 from bot.inbox import MAX_ATTEMPTS
 from bot.outbox.models import OutboxRow
+from handlers.app import listen
 from tests.machine import Machine, Visitor
 
 AWAY = OperationalError("SELECT", {}, Exception("the database is away"))
@@ -97,6 +99,18 @@ async def test_who_waits_too_long_is_told_so_and_can_go_on(chat: Machine, monkey
     assert SORRY in told
     monkeypatch.undo()
     assert len(await says(chat, ann, "/start", ticks=0)) == 2
+
+
+async def test_while_the_database_is_away_the_health_page_says_so(
+    chat: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listen("127.0.0.1", 0) as sock:
+        door, _ = chat.app._web(sock)
+    request = Request({"type": "http"})
+    assert (await door.healthz(request)).status_code == 200
+    fail(monkeypatch, chat.core.services.outbox_report, "health", AWAY)
+    answer = await door.healthz(request)
+    assert (answer.status_code, bytes(answer.body)) == (503, b'{"status":"the database is away"}')
 
 
 async def test_admins_and_the_health_page_are_told_of_messages_that_came_to_a_bad_end(chat: Machine) -> None:

@@ -15,6 +15,7 @@ from bot.outbox.models import OutboxRow
 from bot.outbox.port import ChatRef
 from bot.people.models import AuditRecord, Chat, Contact
 from bot.storage import Base
+from bot.texts import LOCALES, Texts
 from bot.texts.actions import AskExpert, PickSuggestion, RateAnswer, ReplyToDeskQuestion, ShowDesk
 from knowledge.models import AskedQuestion
 from scheduler.appointments.models import Expert
@@ -39,6 +40,16 @@ async def test_an_invitation_makes_one_person_staff_and_nobody_else(chat: Machin
 async def _after(visitor: Visitor, text: str) -> list[object]:
     await visitor.says(text)
     return list(await visitor.page())  # the note, then the menu
+
+
+async def test_a_link_that_was_taken_back_makes_nobody_staff(chat: Machine) -> None:
+    ann, bo, first, second = await chat.visitor(), await chat.visitor(), await link(chat), await link(chat, "curator")
+    (revoked,) = [each.id for each in await chat.core.services.invitations.still_open() if each.role == "admin"]
+    assert await chat.core.services.invitations.revoke(revoked)
+    assert not await chat.core.services.invitations.revoke(revoked)
+    assert any(UNKNOWN_LINK in m.text for m in await _after(ann, first))  # type: ignore[attr-defined]
+    assert "curator now" in (await bo.says(second)).text
+    assert await chat.core.services.invitations.still_open() == []
 
 
 async def test_an_invitation_lapses_after_three_days(chat: Machine, clock: MovableClock) -> None:
@@ -416,6 +427,27 @@ async def test_the_buttons_of_an_answer_speak_its_language(chat: Machine) -> Non
     assert related in opened.text
     listed = await ann.presses("更多相关问答", opened)
     assert "主题" in (await ann.presses("全部主题", listed)).text
+
+
+async def test_a_picked_suggestion_speaks_the_language_of_the_question(chat: Machine) -> None:
+    ann = await chat.visitor("en")
+    await ann.says("什么是CIPO")
+    assert "知识产权" in await _forges(ann, PickSuggestion(1, "cipo-02").encode())
+
+
+async def test_erasing_reaches_staff_however_many_questions_there_were(chat: Machine) -> None:
+    bo, ann = await chat.staff("curator"), await chat.visitor()
+    asker = await _contact_of(chat, ann)
+    for number in range(250):
+        await chat.core.services.desk.ask(asker, f"Secret number {number}", -number - 1)
+    await bo.says("/desk")
+    await chat.core.services.privacy.erase(asker)
+    await nothing_kept_says(chat, "Secret number")
+
+
+def test_the_bot_calls_itself_by_the_name_it_was_given() -> None:
+    for locale in LOCALES:
+        assert "Lotus Desk" in Texts("Lotus Desk").translator(locale).page("start.html")
 
 
 async def test_a_browser_is_a_first_guess_at_the_zone_and_no_more(chat: Machine) -> None:

@@ -17,15 +17,15 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 def chromium() -> str | None:
-    """The browser to drive: CIPO_CHROMIUM, else the first on the path."""
-    return os.environ.get("CIPO_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    """The browser to drive: CHROMIUM, else the first on the path."""
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     path = chromium()
     if path is None:
-        pytest.skip("no Chromium here: install it, or name one in CIPO_CHROMIUM")
+        pytest.skip("no Chromium here: install it, or name one in CHROMIUM")
     expect.set_options(timeout=TIMEOUT)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(

@@ -4,13 +4,16 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from knowledge.engine import Document, Engine, Head, fit_head
+from knowledge.engine.features import Ints
+from knowledge.engine.index import Index
 from knowledge.library import SHIPPED, load
 
 TODAY = date(2026, 11, 23)
@@ -120,6 +123,65 @@ def test_what_is_taken_over_from_another_engine_changes_nothing() -> None:
         assert warm.model == fresh.model
         assert warm.search("银行卡") == fresh.search("银行卡")
         assert warm.search("loan rate") == fresh.search("loan rate")
+
+
+def told(topics: dict[str, list[str]]) -> list[Document]:
+    """Documents with tags and answers."""
+    return [replace(each, tags=(each.entry_id, "money"), body=" ".join(each.texts[::2])) for each in documents(topics)]
+
+
+ADDED = [
+    "my card costs money",
+    "what is a rate",
+    "I lost my card",
+    "help",
+    "汇率",
+    "银行卡 card card card",
+    "ßtrange 词",
+]
+EDITS = st.lists(
+    st.tuples(st.sampled_from([*TOPICS, "new"]), st.integers(0, 5), st.lists(st.sampled_from(ADDED), max_size=3)),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(EDITS, st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_through_any_edits_what_is_taken_over_is_as_if_made_anew(
+    head: Head, edits: list[tuple[str, int, list[str]]], has_head: bool
+) -> None:
+    used, topics = head if has_head else None, TOPICS
+    warm = Engine(told(topics), (), used)
+    for name, dropped, added in edits:
+        topics = {**topics, name: [*TOPICS.get(name, [])[dropped:], *added]}
+        topics = {name: texts for name, texts in topics.items() if texts}
+        warm = Engine(told(topics), (), used, previous=warm)
+    fresh = Engine(told(topics), (), used)
+    assert warm.model == fresh.model
+    for text in (*ADDED, "where is my lost card", "欧元", "a loan at what rate"):
+        expected = [(found.entry_id, pytest.approx(found.confidence, rel=1e-4)) for found in fresh.search(text)]
+        assert [(found.entry_id, found.confidence) for found in warm.search(text)] == expected
+
+
+def test_a_head_is_not_worked_out_anew_for_texts_that_it_does_not_know(
+    head: Head, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    matrix = Index.matrix
+
+    def counting(index: Index, rows: Ints) -> Any:
+        made.append(len(rows))
+        return matrix(index, rows)
+
+    monkeypatch.setattr(Index, "matrix", counting)
+    before = Engine.with_head(documents(), (), head)
+    added = {**TOPICS, "pin": [*TOPICS["pin"], "the number of my card"]}
+    after = Engine.with_head(documents(added), (), head, previous=before)
+    assert made == [30]
+    assert after.search("change my pin")[0].why.head == before.search("change my pin")[0].why.head
+    Engine.with_head(documents({**TOPICS, "pin": TOPICS["pin"][1:]}), (), head, previous=after)
+    assert made == [30, 29]
 
 
 @pytest.mark.parametrize("texts", [1, 2])

@@ -187,7 +187,6 @@ def test_faults_of_the_form_name_row_and_field(tmp_path: Path, entry: dict[str, 
     told = [f"{fault.place}: {fault.message}" for raw in imported(file) for fault in form_faults(raw)]
     assert [fault.partition(": cipo-02")[0] for fault in told] == [
         "entries.csv: row 3, as_of",
-        "entries.csv: row 3, as_of",
         "entries.csv: row 3, sources",
     ]
 

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.texts import Texts
 from knowledge.check import Finding, check, check_entries
 from knowledge.library import SHIPPED, Glossary, load, stored, written
 from knowledge.reading import read_text
@@ -30,18 +31,18 @@ def test_the_shipped_knowledge_base_has_no_error() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "says"),
     [
-        ("  basis: sourced\n", "", 1, "'basis' is a required property"),
-        ("  as_of: 2026-11-01\n", "", 1, "'as_of' is a required property"),
-        ("as_of: 2026-11-01", "as_of: soon", 4, "as_of: 'soon'"),
+        ("  basis: sourced\n", "", 1, "basis is missing"),
+        ("  as_of: 2026-11-01\n", "", 1, "as_of is missing"),
+        ("as_of: 2026-11-01", "as_of: soon", 4, "as_of must be a day such as"),
         ("as_of: 2026-11-01", "as_of: 2026-12-01", 4, "is in the future"),
         ("review_by: 2027-05-01", "review_by: 2026-10-01", 5, "lies before as_of"),
-        ("tags: [role]", "tgas: [role]", 1, "'tgas' was unexpected"),
+        ("tags: [role]", "tgas: [role]", 1, "there is no field tgas"),
         ("tags: [role]", "valid_from: 2027-02-01\n  valid_to: 2027-01-01", 10, "before valid_from"),
         (
             "  zh-Hans:\n    question: 首",
             "  zh-Hant:\n    question: 首",
             1,
-            "'zh-Hans' is a required",
+            "zh-Hans is missing",
         ),
         ("one a, one b, ", "", 12, "en has 4 phrasings"),
         ("甲一", "乙一", 32, "'乙一' also belongs to cipo-01"),
@@ -60,8 +61,21 @@ def test_the_shipped_knowledge_base_has_no_error() -> None:
         ("**runs**", "{{ operator.name.__class__ }}", 13, "uses 'getattr'"),
         ("**runs**", "{{ '' }}", 13, "uses 'const'"),
         ("**runs**", "very " * 200, 13, "at most 900"),
+        ("one a", "🙂", 12, "en: '🙂' holds no word to find the entry by"),
+        ("one a", "one " * 60, 12, "en.phrasings.1 has 239 characters; at most 200"),
+        ("question: What does a CIPO do?", "question: ''", 11, "en.question has 0 characters; at least 1"),
+        ("jurisdictions: [INT]", "jurisdictions: []", 3, "jurisdictions lists 0; at least 1"),
+        ("jurisdictions: [INT]", "jurisdictions: [CN, CN]", 3, "jurisdictions lists the same twice"),
+        ("jurisdictions: [INT]", "jurisdictions: INT", 3, "jurisdictions must be a list"),
+        ("related: [cipo-02]", "related: [a, b, c, d, e, f, g, h, i]", 8, "related lists 9; at most 8"),
+        ("basis: sourced", "basis: hearsay", 2, "basis must be one of sourced, operator, editorial"),
+        ("id: cipo-01", "id: CIPO 1", 1, "id must be lower-case letters, digits and hyphens, such as pat-04"),
+        ("tags: [role]", "tags: [2.5]", 9, "tags.1 must be a text"),
+        ("tags: [role]", "valid_from: soon", 9, "valid_from must be a day such as 2026-11-01"),
+        ("tags: [role]", "zh-Hant: {question: 問}", 9, "zh-Hant.answer is missing"),
+        ("tags: [role]", "zh-Hant: x", 9, "zh-Hant must have fields of its own"),
         ("HKIPX programme page, url: null", "A page, url: null", 7, "has no address"),
-        ("page, url: null", "page, url: 'javascript:x'", 7, "does not match"),
+        ("page, url: null", "page, url: 'javascript:x'", 7, "sources.1.url must be an address that begins"),
         (
             "  sources:\n    - {name: HKIPX programme page, url: null}\n",
             "",
@@ -115,6 +129,33 @@ def test_only_what_concerns_an_entry_can_be_asked_for(folder: Path) -> None:
         assert {f.entry_id for f in found} == {one}
         assert sum(f"also belongs to {other}" in f.message for f in found) == 2
     assert check_entries(raws, Glossary(), TODAY, about={"cipo-03"}) == []
+
+
+def test_a_fault_of_the_form_is_told_once_and_never_repeats_the_text(folder: Path) -> None:
+    (day,) = findings(folder, "as_of: 2026-11-01", "as_of: soon")
+    assert day.message == "cipo-01: as_of must be a day such as 2026-11-01"
+    long = [f.message for f in findings(folder, "as_of: soon", f"as_of: 2026-11-01\n  {'x' * 5000}: 1")]
+    assert max(map(len, long)) < 120
+
+
+@pytest.mark.parametrize(
+    ("locale", "told"),
+    [
+        ("zh-Hans", "en.phrasings.1 有 239 个字符；最多 200 个"),
+        ("zh-Hant", "en.phrasings.1 有 239 個字元；最多 200 個"),
+    ],
+)
+def test_curators_read_of_a_fault_in_their_language(folder: Path, locale: str, told: str) -> None:
+    (fault,) = findings(folder, "one a", "one " * 60)
+    assert Texts().translator(locale).plain(fault.template, **fault.values) == told
+
+
+def test_texts_without_words_are_not_twins(folder: Path) -> None:
+    findings(folder, "one a", "🙂")
+    assert [f.message for f in findings(folder, "two a", "🙃")] == [
+        "cipo-01: en: '🙂' holds no word to find the entry by",
+        "cipo-02: en: '🙃' holds no word to find the entry by",
+    ]
 
 
 def test_what_is_related_to_a_retired_entry_stays_editable_in_the_database(folder: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -14,13 +15,15 @@ from sqlalchemy import select, update
 from bot.background import InFlight
 from bot.storage import Database
 from knowledge import heads
-from knowledge.engine import Document, Head, fit_head
+from knowledge.engine import Document, Head, fit_head, index
+from knowledge.engine.analysis import Analyzer
+from knowledge.engine.index import Row
 from knowledge.heads import FittingError, fit_beside, void_leases
 from knowledge.live import LOOK_SECONDS
 from knowledge.models import EntryRevision, KnowledgeModel
 from scheduler.ticks import Tick, Ticks
 from tests.conftest import MovableClock
-from tests.knowledge.house import Replica, asking, fit_here, forget_knowledge, replica, ship
+from tests.knowledge.house import Replica, answering, asking, fit_here, forget_knowledge, replica, ship
 from tests.machine import until
 from tests.test_budget import counted
 
@@ -107,6 +110,35 @@ async def test_what_did_not_change_is_not_read_again(db: Database, clock: Movabl
         day = one.live.today()
         assert after.library.get("cipo-02", day) is before.library.get("cipo-02", day)
         assert after.library.get("cipo-01", day) is not before.library.get("cipo-01", day)
+
+
+@pytest.mark.usefixtures("knowledge")
+async def test_an_edit_analyses_and_counts_nothing_but_what_is_new(
+    db: Database, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analysed: list[str] = []
+    counted_rows: list[str] = []
+    analyse_all, count = Analyzer.analyse_all, index._counted
+
+    def analysing(analyzer: Analyzer, texts: Sequence[str]) -> Any:
+        analysed.extend(texts)
+        return analyse_all(analyzer, texts)
+
+    def counting(rows: Sequence[Row]) -> Any:
+        counted_rows.extend(row.text for row in rows)
+        return count(rows)
+
+    async with replica(db, clock) as one:
+        monkeypatch.setattr(Analyzer, "analyse_all", analysing)
+        monkeypatch.setattr(index, "_counted", counting)
+        await one.publishes("cipo-01", asking(await one.content("cipo-01"), "office of the owl"))
+        await one.live.look()
+        assert await one.answers("office of the owl") == "cipo-01"
+        assert analysed == counted_rows == ["office of the owl"]
+        await one.publishes("cipo-01", answering(await one.content("cipo-01"), "It rules."))
+        await one.live.look()
+    assert analysed[1:] == ["It rules."]
+    assert counted_rows[1:] == []
 
 
 @pytest.mark.usefixtures("knowledge")

@@ -48,6 +48,9 @@ PRESSES_KEPT = timedelta(days=2)
 HISTORY = 200
 """Messages that a page without any gets; whoever has some gets everything newer."""
 
+CONDITIONS_AT_ONCE = 200
+"""Well below the depth of an expression that SQLite takes."""
+
 MESSAGE = WebMessage.__table__
 COLUMNS = tuple(MESSAGE.c.keys())
 
@@ -371,14 +374,16 @@ async def _bury(tx: Tx, chat_id: int, which: ColumnElement[bool]) -> None:
     await tx.execute(delete(WebDocument).where(WebDocument.file_id.in_(ids), ~is_shown()))
 
 
-async def with_buttons(tx: Tx, chat_ids: Collection[int], data: Collection[str]) -> list[tuple[int, int]]:
+async def with_buttons(tx: Tx, chat_ids: Collection[int], data: Collection[str]) -> set[tuple[int, int]]:
     """Chat and number of the messages with a button that says one of `data`, or begins with one ending in a colon."""
-    if not data:
-        return []
     markup = cast(WebMessage.markup, Text)
     said = [markup.contains(f'"{each}' if each.endswith(":") else f'"{each}"', autoescape=True) for each in data]
-    found = select(WebMessage.chat_id, WebMessage.message_id).where(WebMessage.chat_id.in_(chat_ids), or_(*said))
-    return [(row.chat_id, row.message_id) for row in await tx.execute(found)]
+    found: set[tuple[int, int]] = set()
+    for start in range(0, len(said), CONDITIONS_AT_ONCE):
+        some = or_(*said[start : start + CONDITIONS_AT_ONCE])
+        rows = select(WebMessage.chat_id, WebMessage.message_id).where(WebMessage.chat_id.in_(chat_ids), some)
+        found |= {(row.chat_id, row.message_id) for row in await tx.execute(rows)}
+    return found
 
 
 async def export_chat(tx: Tx, chat_id: int) -> list[Json]:
