@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import chain
 from typing import Any, Final, Literal
@@ -175,13 +175,15 @@ class Planned:
 class Plan:
     """What taking in a file would do; with errors nothing may be taken in, and the effect is not measured.
 
-    Of what it would retire, `newer` was published after everything that the file was exported from.
+    Of what it would retire, `newer` was published after everything that the file was exported from. `based_on` are the
+    published revisions that were looked at.
     """
 
     entries: tuple[Planned, ...]
     texts: Mapping[str, Content]
     preview: Preview
     newer: tuple[str, ...] = ()
+    based_on: Mapping[str, int] = field(default_factory=dict)
 
 
 class Curation:
@@ -298,7 +300,7 @@ class Curation:
             read.setdefault(raw.id, []).append(raw)
         names = {entry_id: one[0].revision for entry_id, one in read.items() if one[0].revision}
         async with self._db.read() as tx:
-            whole = await published_contents(tx)
+            whole, based_on = await published_contents(tx), await published_ids(tx)
             known = await named(tx, names)
             bases = await contents(tx, [row.id for row in known.values()])
             newest = max((row.published_at for row in known.values()), default=None)
@@ -318,7 +320,8 @@ class Curation:
         changed = [raw for entry_id, one in read.items() if entry_id in texts for raw in one]
         preview = await self._preview(whole, texts, changed)
         told = Preview((*findings, *preview.findings), preview.effect)
-        return Plan(tuple(planned), texts, told, tuple(entry_id for entry_id in gone if entry_id in since))
+        newer = tuple(entry_id for entry_id in gone if entry_id in since)
+        return Plan(tuple(planned), texts, told, newer, based_on)
 
     async def _preview(self, whole: Mapping[str, Content], texts: Mapping[str, Content], raws: list[Raw]) -> Preview:
         """`raws` are the new texts, with the places that findings are to name."""

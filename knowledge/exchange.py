@@ -422,7 +422,8 @@ def _from_xlsx(data: bytes, file: Path) -> list[Raw]:
         book = load_workbook(io.BytesIO(_unpacked(data, file.name)))
         rows = book.get_sheet_by_index(0).to_python(skip_empty_area=False)
     except (CalamineError, ValueError, OSError, IndexError) as error:
-        raise _fault(file.name, "not a workbook that can be read: {reason}", reason=str(error)) from error
+        told = "not a workbook that can be read ({reason}); save it anew from a spreadsheet program"
+        raise _fault(file.name, told, reason=str(error)) from error
     if not rows:
         raise _fault(f"{file.name}: row 1", "is empty")
     texts = [[_text(cell) for cell in row] for row in rows]

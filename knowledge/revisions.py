@@ -83,9 +83,10 @@ async def published_names(tx: Tx) -> dict[str, str]:
 
 
 async def named(tx: Tx, names: Mapping[str, str]) -> dict[str, Row[Any]]:
-    """The newest revisions, by entry, that were published with the text which these names mean: `id`, `published_at`.
+    """The revisions, by entry, that were published with the text which these names mean: `id`, `published_at`.
 
-    What was never published here is left out.
+    Where the same text was published several times it is the one of that number, else the newest. What was never
+    published here is left out.
     """
     wanted, found = list(names), dict[str, Row[Any]]()
     revision = EntryRevision
@@ -93,7 +94,9 @@ async def named(tx: Tx, names: Mapping[str, str]) -> dict[str, Row[Any]]:
     for at in range(0, len(wanted), _AT_ONCE):
         some = EntryRevision.entry_id.in_(wanted[at : at + _AT_ONCE]) & EntryRevision.published_at.is_not(None)
         for row in await tx.execute(columns.where(some).order_by(EntryRevision.id)):
-            if names[row.entry_id].rpartition("-")[2] == row.digest[:_TELLING]:
+            number, _, telling = names[row.entry_id].rpartition("-")
+            before = found.get(row.entry_id)
+            if row.digest[:_TELLING] == telling and (before is None or str(before.id) != number):
                 found[row.entry_id] = row
     return found
 

@@ -5,7 +5,7 @@ import csv
 import io
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +15,8 @@ import time_machine
 import run_bot
 from bot.storage import Database
 from knowledge import library, regression
+from knowledge.curation import Curation, Drafted, Plan, Published
+from knowledge.reading import Raw
 from knowledge.shipped import merge_shipped
 from tests.conftest import MovableClock
 from tests.knowledge.house import Replica, answering, asking, replica, ship
@@ -164,6 +166,28 @@ def test_a_field_that_both_changed_is_told_with_its_row_and_nothing_is_written(
         csv.writer(file).writerows(rows)
     assert run_bot.main(["knowledge", "import", "old.csv", "--publish"]) == 0
     assert "It carries." in exported(base, capsys)
+
+
+def test_what_is_published_while_a_file_is_looked_at_is_not_undone(
+    base: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_bot.main(["knowledge", "export", "--out", "old.yaml"])
+    edited(base / "old.yaml", "bridge one", "viaduct")
+    planned = Curation.plan
+
+    async def plan(curation: Curation, raws: Sequence[Raw], is_whole: bool = False) -> Plan:
+        done = await planned(curation, raws, is_whole)
+        drafted = await curation.add_phrasing(None, "cipo-02", "en", "bridge seven")
+        assert isinstance(drafted, Drafted)
+        assert isinstance(await curation.publish(None, drafted.revision.id), Published)
+        return done
+
+    monkeypatch.setattr(Curation, "plan", plan)
+    capsys.readouterr()
+    assert run_bot.main(["knowledge", "import", "old.yaml", "--publish"]) == 1
+    assert capsys.readouterr().err.startswith("somebody published something else meanwhile; nothing was written")
+    meanwhile(base, has_no_drafts)
+    assert "bridge seven" in exported(base, capsys)
 
 
 def test_an_entry_retired_since_the_export_stays_retired(base: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -317,6 +317,10 @@ async def _import(base: Base, options: argparse.Namespace) -> int:
     drafted = await curation.draft_all(None, plan.texts, options.file.name)
     assert isinstance(drafted, list), drafted
     numbers = [draft.revision.id for draft in drafted]
+    if any(draft.revision.based_on != plan.based_on.get(draft.revision.entry_id) for draft in drafted):
+        for number in numbers:
+            await curation.discard(None, number)
+        raise OperatorError("somebody published something else meanwhile; nothing was written, import again")
     if not options.publish:
         print(f"{len(numbers)} drafts written; publish them with /knowledge in the chat, or import with --publish")
         return 0

@@ -8,6 +8,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
+
 from bot.clock import day_in
 from bot.settings import OperatorError
 from bot.storage.migrate import is_current, migrate
@@ -21,6 +23,8 @@ from knowledge.shipped import Merged, merge_shipped
 if TYPE_CHECKING:
     from handlers.app import App
 
+log = structlog.get_logger(__name__)
+
 Verb = Callable[[Core, argparse.Namespace], Awaitable[int]]
 
 
@@ -33,7 +37,9 @@ async def serve(core: Core, build: "Callable[[Core], App]") -> int:
     with _only_process(core) as alone:
         if alone:
             await core.recover()
-        await merge_shipped(core.db, core.clock.now())
+        merged = await merge_shipped(core.db, core.clock.now())
+        for line in _merged_lines(merged) if merged is not None else ():
+            log.info(line)
         app = build(core)
         return await app.run()
 
