@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent
         ("CIPO_APPOINTMENT_REMINDERS", "[1]", "greater than or equal to 5"),
         ("CIPO_OPERATOR__FEE", "free", "Extra inputs"),
         ("CIPO_APPOINTMENT_REMINDERS", "1440,60", "write lists like"),
-        ("CIPO_SUGGEST_FROM", "0.7", "must not lie above CIPO_ANSWER_FROM"),
+        ("CIPO_SUGGEST_FROM", "0.9", "must not lie above CIPO_ANSWER_FROM"),
         ("CIPO_OPERATOR__EVENT_FEE", '{"en":', "is no JSON"),
         ("CIPO_TELEGRAM_TOKNE", "123456:abc", "did you mean CIPO_TELEGRAM_TOKEN?"),
         ("CIPO_PORT", "80", "did you mean CIPO_WEB_PORT?"),

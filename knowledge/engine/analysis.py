@@ -7,7 +7,7 @@ matching only; what a reader sees is never folded.
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, Final
@@ -23,6 +23,8 @@ _OWN_NAMES = re.compile("简体中文?|繁體中文?")
 _LETTERS = re.compile(r"[^\W_]+")
 _ENGLISH = re.compile(r"[a-z0-9]+")
 _ACRONYM = re.compile(r"[A-Z][A-Z0-9&-]{1,9}")
+# What only a machine reads: whole scripts, tags, places that a template fills.
+_MARKUP = re.compile(r"<(script|style)\b.*?</\1\s*>|</?[a-z][^<>]*>|\{\{.*?\}\}|\{%.*?%\}|\$\{[^{}]*\}")
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|[。！？；!?\n]+")
 
 # Words of courtesy around a question; they are taken off only while enough of a question is left.
@@ -99,13 +101,29 @@ class Analysis:
     subjects: frozenset[str] = frozenset()
 
     @property
+    def has_words(self) -> bool:
+        """Whether it says more than letters, numbers, or one character again and again."""
+        return self._has_word_beside(frozenset())
+
+    @property
     def has_content(self) -> bool:
-        return any(token not in FUNCTION_WORDS for token in self.tokens)
+        """Whether one of its words is no function word."""
+        return self._has_word_beside(FUNCTION_WORDS)
+
+    def _has_word_beside(self, others: frozenset[str]) -> bool:
+        words = [token for token in self.tokens if not token.isdigit()]
+        varied = len(set("".join(words))) > 1
+        return varied and any(word not in others and (len(word) > 1 or is_han(word)) for word in words)
 
 
 def fold(text: str, longest: int = MAX_LENGTH) -> str:
     """At most `longest` characters in one width, case and script, no control characters."""
     return _to_simplified(_plain(text, longest))
+
+
+def _asked(text: str) -> str:
+    folded = fold(text)
+    return _MARKUP.sub(" ", folded) if "<" in folded or "{" in folded else folded
 
 
 def _plain(text: str, longest: int) -> str:
@@ -129,16 +147,17 @@ def is_han(text: str) -> bool:
     return bool(_HAN_RUN.match(text))
 
 
-def detect_locale(text: str, given: str | None) -> str:
+def detect_locale(text: str, given: str | None, knows_any: Callable[[Sequence[str]], bool] | None = None) -> str:
     """The language to answer in: the text's own, else the given one, else English.
 
-    Acronyms and numbers alone ("PCT?") have no language. The Chinese script follows the
-    characters that only one script has, else the given locale, else Simplified.
+    Acronyms and numbers alone ("PCT?") have no language, nor have words of which `knows_any` knows none. The Chinese
+    script follows the characters that only one script has, else the given locale, else Simplified.
     """
     head = unicodedata.normalize("NFKC", text.strip()[:MAX_LENGTH])
     if _HAN_RUN.search(head) and not _mostly_english(head):
         return _chinese_script(head, given)
-    if any(_speaks_english(word) for word in re.findall(r"[A-Za-z]+", head)):
+    words = [word for word in re.findall(r"[A-Za-z]+", head) if _speaks_english(word)]
+    if words and (given is None or _has_function_word(words) or knows_any is None or knows_any(words)):
         return "en"
     return given or "en"
 
@@ -155,8 +174,8 @@ class Analyzer:
         self._longest = _longest_by_first_unit(self._concepts)
 
     def analyse(self, text: str) -> Analysis:
-        """One question, cut to `MAX_LENGTH`."""
-        return self.of_folded(fold(text))
+        """One question, cut to `MAX_LENGTH`, without markup."""
+        return self.of_folded(_asked(text))
 
     def analyse_all(self, texts: Sequence[str]) -> list[Analysis]:
         """Many stored texts, cut to `MAX_STORED`; in one go, as each call to OpenCC costs."""
@@ -177,7 +196,7 @@ class Analyzer:
 
     def written(self, text: str) -> dict[str, str]:
         """The words of a question as asked, each with its token."""
-        pieces = _PIECE.findall(_without_courtesy(fold(text)))
+        pieces = _PIECE.findall(_without_courtesy(_asked(text)))
         found: dict[str, str] = {}
         for han, word in pieces:
             found.update(((part, part) for part in _cut(han)) if han else ((word, _stem(word)),))
@@ -287,6 +306,10 @@ def _converter(name: str) -> Any:
 def _mostly_english(text: str) -> bool:
     latin = [word.lower() for word in re.findall(r"[A-Za-z']+", text)]
     return sum(word in FUNCTION_WORDS for word in latin) >= 2
+
+
+def _has_function_word(words: Sequence[str]) -> bool:
+    return any(word.lower() in FUNCTION_WORDS for word in words)
 
 
 def _speaks_english(word: str) -> bool:

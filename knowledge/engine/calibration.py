@@ -112,7 +112,7 @@ def signs_of(query: Query, ranked: Ranked) -> Floats:
         evidence.bm25[first],
         evidence.cover[first],
         np.mean([vote[first] >= vote.max() for vote in votes]),
-        np.log1p(len(query.analysis.tokens)),
+        np.log1p(len(set(query.analysis.tokens))),
         -(told * np.log(told)).sum(),
         query.unknown,
         query.mended,

@@ -6,14 +6,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Self
 
 from knowledge.engine.analysis import detect_locale
-from knowledge.engine.model import Bands, Candidate, Decision, Document, Kind
+from knowledge.engine.model import Bands, Candidate, Decision, Document, Kind, Why
 
 if TYPE_CHECKING:  # numpy is loaded when an engine is made, not with the command line
     from knowledge.engine.corpus import Corpus
     from knowledge.engine.head import Head
     from knowledge.engine.matching import Matcher
 
-VERSION: Final = "e3"
+VERSION: Final = "e4"
 MOST_SUGGESTED: Final = 3
 THIRD_AT: Final = 0.05
 GUESS_COSTS: Final = 0.4
@@ -91,7 +91,7 @@ class Engine:
 
     def decide(self, text: str, locale: str | None = None, context: str | None = None) -> Decision:
         """Answer, suggest or decline. `context` is the entry that was answered just before."""
-        answer_in = detect_locale(text, locale)
+        answer_in = detect_locale(text, locale, self._matcher.knows_any if self._matcher else None)
         ranked = self._ranked(text, answer_in, context)
         kind, chosen = self._choose(ranked)
         return Decision(kind, chosen, answer_in, self.model, _features(ranked))
@@ -132,16 +132,21 @@ class Engine:
     def _is_clear(self, ranked: Sequence[Candidate]) -> bool:
         """One entry stands out.
 
-        Small talk cannot be offered, so it needs to be less certain; what is read into a follow-up is a guess at what
-        was left unsaid, so it needs to be more.
+        Small talk cannot be offered, so it needs to be less certain, where nothing speaks against it; what is read into
+        a follow-up is a guess at what was left unsaid, so it needs to be more.
         """
         first, second = ranked[0], ranked[1] if len(ranked) > 1 else None
         enough = self.bands.answer_at
-        if first.entry_id in self._unlisted:
+        if first.entry_id in self._unlisted and _is_undisputed(first.why):
             enough = (enough + self.bands.suggest_at) / 2
         elif first.why.context:
             enough += GUESS_COSTS * (1.0 - enough)
         return first.confidence >= enough and not (first.why.exact and second and second.why.exact)
+
+
+def _is_undisputed(why: Why) -> bool:
+    """Whether the head and the nearest text say the same, of words as they were written."""
+    return why.margin > 0.0 and (why.head is None or why.head >= 0.5) and not why.mended
 
 
 def _features(ranked: Sequence[Candidate]) -> Mapping[str, float]:

@@ -29,10 +29,10 @@ from knowledge.engine.calibration import (
 )
 from knowledge.engine.corpus import Corpus
 from knowledge.engine.features import Bools, Floats, Hashes, Ints, hash_words
-from knowledge.engine.index import Evidence, Extra, Index, Query
+from knowledge.engine.index import Evidence, Extra, Index, Query, Row
 from knowledge.engine.model import Bands, Document
 
-MARK: Final = b"cipo advisor head 1\n"
+MARK: Final = b"cipo advisor head 2\n"
 """Another one for each change to what is learned or how it is used."""
 DIGEST: Final = 32
 
@@ -43,11 +43,16 @@ FEWEST_TEXTS: Final = 3.0
 
 FOLDS: Final = 4
 MOST_KNOWN: Final = 1_600
+MOST_PADDED: Final = 400
 MOST_STRANGE: Final = 1_200
 MOST_ESTRANGED: Final = 400
-Kind = Literal["known", "strange", "estranged"]
-SHARES: Final[dict[Kind, float]] = {"known": 0.75, "strange": 0.2, "estranged": 0.05}
-"""How many of all questions are taken to be about an entry, about what is close to some, and far off."""
+Kind = Literal["known", "padded", "strange", "estranged"]
+SHARES: Final[dict[Kind, float]] = {"known": 0.55, "padded": 0.2, "strange": 0.15, "estranged": 0.1}
+"""How many of all questions are taken to be about an entry, said briefly or at length, about what is close to some
+entry, and far off."""
+
+PADDING: Final = (0.3, 1.5)
+"""How many words more a padded text has, as a share of its own."""
 
 TESTED_SHARE: Final = 5
 MOST_OF_ENTRY: Final = 20
@@ -212,7 +217,7 @@ def text_hashes(index: Index) -> Hashes:
 class _Case:
     """A withheld text: what an engine without it saw, and the line of its entry, if there was one.
 
-    `kind` says whether its entry stayed, had been withheld too, or the text had been estranged.
+    `kind` says whether its entry stayed, and the text was padded, or had been withheld too, or the text was estranged.
     """
 
     query: Query
@@ -237,8 +242,9 @@ def _learn(index: Index, extras: Sequence[Extra]) -> Head:
     ids = tuple(index.ids[entry] for entry in entries)
     worthwhile = _is_worthwhile(len(index.rows), len(entries))
     cases = list(_cases(index, extras, worthwhile))
-    imputed = _fit_imputing(cases)
-    ranking = fit_ranking(list(_shortlists(cases)), START if worthwhile else START_WITHOUT)
+    brief = [case for case in cases if case.kind != "padded"]  # learning to rank from padding costs half a point
+    imputed = _fit_imputing(brief)
+    ranking = fit_ranking(list(_shortlists(brief)), START if worthwhile else START_WITHOUT)
     mixture = np.zeros((0, len(entries)), dtype=np.float16)
     texts = np.zeros(0, dtype=np.uint64)
     if worthwhile:
@@ -267,7 +273,7 @@ def _fit_mixture(index: Index) -> Floats:
 
 
 def _cases(index: Index, extras: Sequence[Extra], worthwhile: bool) -> Iterator[_Case]:
-    """Ask for withheld texts: of entries that are left, of entries withheld whole, and estranged ones."""
+    """Ask for withheld texts: of entries that are left (some padded as well), of entries gone whole, and estranged."""
     for kept, known, strange in _folds(np.array([row.entry for row in index.rows])):
         rows = [row for row, keep in zip(index.rows, kept, strict=True) if keep]
         left = {row.entry for row in rows}
@@ -282,6 +288,9 @@ def _cases(index: Index, extras: Sequence[Extra], worthwhile: bool) -> Iterator[
             row = index.rows[number]
             yield _case(part, head, row.analysis, row.entry, "known" if row.entry in left else "strange")
         chance = np.random.default_rng(len(rows))
+        for number in known[: MOST_PADDED // FOLDS]:
+            row = index.rows[number]
+            yield _case(part, head, _padded(row.analysis, rows, chance), row.entry, "padded")
         for number in known[: MOST_ESTRANGED // FOLDS]:
             yield _case(part, head, _estranged(index.rows[number].analysis, chance), NO_ENTRY, "estranged")
 
@@ -293,6 +302,16 @@ def _estranged(analysis: Analysis, chance: np.random.Generator) -> Analysis:
     odd = {token: UNKNOWN * len(token) + str(at) for at, token in enumerate(content) if token not in kept}
     tokens = tuple(odd.get(token, token) for token in analysis.tokens)
     return replace(analysis, tokens=tokens, runs=tokens, concepts=(), subjects=frozenset())
+
+
+def _padded(analysis: Analysis, rows: Sequence[Row], chance: np.random.Generator) -> Analysis:
+    """As if told at length: with more words before it, half of them such as nobody knows, half from other texts."""
+    more = []
+    for at in range(int(len(analysis.tokens) * chance.uniform(*PADDING)) + 1):
+        tokens = rows[int(chance.integers(len(rows)))].analysis.tokens
+        is_known = chance.random() < 0.5 and len(tokens) > 0
+        more.append(tokens[chance.integers(len(tokens))] if is_known else UNKNOWN * 3 + str(at))
+    return replace(analysis, tokens=(*more, *analysis.tokens), runs=(*more, *analysis.runs))
 
 
 def _case(index: Index, head: Linear | None, analysis: Analysis, entry: int, kind: Kind) -> _Case:

@@ -286,6 +286,11 @@ class Index:
         """For each of the entries the share of a question's words, by weight, that it uses."""
         return self._cover.of(np.unique(words_of([analysis]).hashes), entries)
 
+    def knows_any(self, analysis: Analysis) -> bool:
+        """Whether an entry uses one of the words, or one that differs by a letter."""
+        known = self._cover.knows_any(words_of([analysis]).hashes)
+        return known or any(self._spelling.mend(token) for token in analysis.tokens)
+
     def measure(self, query: Query) -> Evidence:
         """Compare a question with all entries, or in a large base with the most promising."""
         starts = self._posting_starts[query.places]
@@ -418,6 +423,9 @@ class _Cover:
         weights = np.where(known, self._idf[at], self._unseen)
         strange = ~known & np.array([token not in FUNCTION_WORDS for token in told])
         return float(weights[strange].sum() / weights.sum())
+
+    def knows_any(self, words: Hashes) -> bool:
+        return bool(self._places(words)[1].any())
 
     def _places(self, hashes: Hashes) -> tuple[Ints, Bools]:
         at = np.minimum(np.searchsorted(self._hashes, hashes), len(self._hashes) - 1)

@@ -1,6 +1,7 @@
 """From a question to candidates: measures, ranking, trust, and what was answered just before."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -48,6 +49,10 @@ class Matcher:
             self._exact.setdefault(row.analysis.key, set()).add(row.entry)
         self._numbers = {entry_id: number for number, entry_id in enumerate(corpus.ids)}
         self._kin = {document.entry_id: document.kin for document in corpus.documents}
+
+    def knows_any(self, words: Sequence[str]) -> bool:
+        """Whether one of the words, as they are written, is used here or is spelt nearly like one that is."""
+        return self._index.knows_any(self._corpus.analyzer.analyse(" ".join(words)))
 
     def best(self, text: str, k: int) -> list[Candidate]:
         """The likeliest `k` entries for a question that stands alone; none if it says nothing."""

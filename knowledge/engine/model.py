@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 Kind = Literal["answer", "suggest", "decline"]
 
-ANSWER_AT: Final = 0.65
+ANSWER_AT: Final = 0.8
 SUGGEST_AT: Final = 0.30
 
 

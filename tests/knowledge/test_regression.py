@@ -1,6 +1,7 @@
 """The shipped knowledge base on questions that were written apart from it."""
 
 import re
+from dataclasses import replace
 
 import opencc
 import pytest
@@ -30,19 +31,33 @@ def test_most_questions_find_their_entry(report: Report) -> None:
 
 
 def test_most_questions_are_answered_or_offered_right(report: Report) -> None:
-    assert report.answered_right >= 0.65
-    assert report.answered_right + report.offered_right >= 0.85
-    assert report.answered_wrong <= 0.04
+    assert report.answered_right >= 0.68
+    assert report.answered_right + report.offered_right >= 0.92
+    assert report.answered_wrong <= 0.02
 
 
 def test_other_topics_are_hardly_ever_answered(report: Report) -> None:
-    assert report.off_topic >= 120
+    assert report.off_topic >= 220
     assert report.off_topic_answered <= 0.04
+
+
+BEFORE_IT = {
+    "en": "my boss asked me over lunch yesterday and honestly nobody in our office had a clue, so: ",
+    "zh-Hans": "昨天吃午饭的时候老板突然问我这件事，办公室里谁也说不清楚，",
+    "zh-Hant": "琴日食飯嗰陣老闆突然問我呢件事，成個寫字樓都冇人講得清楚，",
+}
+
+
+def test_a_question_that_comes_with_its_story_is_still_trusted(engine: Engine) -> None:
+    told = [replace(c, text=BEFORE_IT[str(c.locale)] + c.text) for locale in LOCALES for c in _cases(locale) if c.entry]
+    report = evaluate(engine, told[::4])
+    assert report.answered_right + report.offered_right >= 0.8
+    assert report.answered_wrong <= 0.02
 
 
 def test_no_language_is_far_behind(engine: Engine) -> None:
     first = [evaluate(engine, _cases(locale)).right_at_1 for locale in LOCALES]
-    assert max(first) - min(first) <= 0.04
+    assert max(first) - min(first) <= 0.07
 
 
 def test_every_topic_is_asked_in_both_languages() -> None:
