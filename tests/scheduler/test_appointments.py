@@ -13,8 +13,8 @@ from sqlalchemy.exc import IntegrityError
 from bot.channels.telegram_html import parse, units
 from bot.people.contacts import Contacts
 from bot.people.models import AuditRecord, Consent, Contact
-from bot.people.privacy import Consents, PersonalData, Privacy
-from bot.storage import Database
+from bot.people.privacy import Consents, PersonalData, Privacy, Shown
+from bot.storage import Database, Tx
 from bot.texts import LOCALES, Message
 from bot.texts.actions import CancelAppointment, MoveAppointment
 from scheduler.appointments import sample
@@ -891,7 +891,8 @@ async def test_erasing_cancels_what_is_ahead_tells_the_expert_and_leaves_no_name
     house.clock.set(TEN + HOUR)
     ahead = await _a_wordy_booking_at(house, client, expert, TEN + DAY)
     await house.hold(client, expert, TEN + 2 * DAY)
-    await _erase(house, client)
+    shown = await _erase(house, client)
+    assert shown.subjects >= {f"appointment:{past.id}", f"appointment:{ahead}"}
     rows = {row.id: row for row in await house.rows()}
     assert {number: row.status for number, row in rows.items()} == {past.id: "confirmed", ahead: "cancelled"}
     for row in rows.values():
@@ -919,9 +920,16 @@ async def _a_wordy_booking_at(house: House, client: int, expert: int, start: dat
     return hold.id
 
 
-async def _erase(house: House, contact: int) -> None:
+async def _erase(house: House, contact: int) -> Shown:
+    """What was to be taken back from others' chats."""
+    taken_back: list[Shown] = []
+
+    async def take_back(_: Tx, shown: Shown) -> None:
+        taken_back.append(shown)
+
     contacts = Contacts(house.db, house.clock, HONG_KONG)
     owners: list[PersonalData] = [house.appointments, Consents(house.clock), contacts]
-    await Privacy(house.db, house.clock, owners).erase(contact)
+    await Privacy(house.db, house.clock, owners, [house.appointments], take_back).erase(contact)
     async with house.db.read() as tx:
         assert (await tx.execute(select(Contact.id).where(Contact.id == contact))).first() is None
+    return taken_back[0]

@@ -182,7 +182,7 @@ def test_the_events_of_the_programme_are_told_in_three_languages_newest_first() 
 
 
 def test_what_only_the_programme_says_is_attributed_to_it() -> None:
-    attributed = {"en": "programme", "zh-Hans": "项目介绍", "zh-Hant": "項目介紹"}
+    attributed = {"en": "programme", "zh-Hans": "项目介绍", "zh-Hant": "計劃介紹"}
     for event in shipped():
         if event.year != 2022:
             assert all(word in event.text[locale] for locale, word in attributed.items())
