@@ -216,6 +216,15 @@ async def test_a_broken_line_does_not_end_polling(api: BotApi, replica: Replica,
     await ann.hears(HELP)
 
 
+async def test_an_answer_gets_through_a_flood(api: BotApi, replica: Replica, ann: Person) -> None:
+    api.flood(1, method="sendMessage")
+    replica.starts()
+    await ann.say("/help")
+    await ann.hears(HELP)
+    await handled(api, replica)
+    assert len(await heard(ann)) == 1
+
+
 async def test_stopping_finishes_what_is_begun_keeps_the_rest_and_confirms_both(
     api: BotApi, found: Found, ann: Person
 ) -> None:

@@ -37,11 +37,17 @@ class Person:
         answer = await self._send({"type": "message", "key": next(self._keys), "text": text})
         assert answer["type"] == "accepted", answer
 
-    async def presses(self, label: str) -> None:
-        """The newest button with that in its label, as soon as it is there, until the press is answered."""
+    def turns_to(self, server: Server) -> None:
+        """What follows goes to that server first."""
+        self._server = server
+
+    async def presses(self, label: str) -> str | None:
+        """The newest button with that in its label, as soon as it is there; the notice that answers the press."""
         message = await self._sees(lambda m: any(label in text for text in m.labels()), f"a button {label!r}")
         frame = {"type": "press", "key": next(self._keys), "message_id": message.id, "data": message.data_of(label)}
-        await self._send(frame)
+        answer = await self._send(frame)
+        assert answer["type"] == "callback", answer
+        return answer["text"]
 
     async def page(self) -> list[Seen]:
         """All messages, oldest first."""

@@ -73,6 +73,17 @@ async def test_when_one_of_two_dies_the_other_goes_on_with_its_chats(
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_press_through_one_process_is_answered_by_the_other_that_has_the_chat(replicas: list[Server]) -> None:
+    one, two = replicas
+    await asyncio.gather(one.start(), two.start())
+    async with Person("ann", [one]) as ann:
+        await ann.says("What does a CIPO do?")
+        await ann.hears("A CIPO is")
+        ann.turns_to(two)
+        assert await ann.presses("👍") == "Thank you, good to know."
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("pairs", [3, pytest.param(20, marks=pytest.mark.soak)])
 async def test_when_the_one_that_polls_telegram_dies_the_other_goes_on_with_its_chats(
     telegram: BotApi, telegram_replicas: list[Server], database_url: str, pairs: int
