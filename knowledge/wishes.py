@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, func, select, update
+from sqlalchemy.orm import aliased
 
 from bot.clock import Clock
 from bot.outbox.outbox import Outbox
@@ -17,6 +18,7 @@ from bot.storage import Database, Tx
 from bot.texts import Button, Message
 from bot.texts.actions import AskExpert, RateAnswer, ShowCategory
 from knowledge.answers import Answers
+from knowledge.curation import READ_AGAIN
 from knowledge.library import SMALL_TALK
 from knowledge.live import Live, View
 from knowledge.models import AskedQuestion, DealtMiss, EntryRevision, Wish
@@ -174,9 +176,13 @@ def _is_small_talk(view: View, entry: str) -> bool:
 
 
 async def _published(tx: Tx, entries: Iterable[str]) -> Mapping[str, Row[Any]]:
-    """The entries' present revisions, with when they were published."""
+    """The entries' present revisions, with when their texts were published: a review changes no text."""
+    earlier = aliased(EntryRevision)
+    of_text = select(func.max(earlier.published_at)).where(
+        earlier.entry_id == EntryRevision.entry_id, earlier.note != READ_AGAIN
+    )
     those = EntryRevision.entry_id.in_(set(entries)) & (EntryRevision.state == "published")
-    columns: Any = (EntryRevision.id, EntryRevision.entry_id, EntryRevision.published_at)
+    columns: Any = (EntryRevision.id, EntryRevision.entry_id, of_text.scalar_subquery().label("published_at"))
     rows = await tx.execute(select(*columns).where(those))
     return {row.entry_id: row for row in rows}
 

@@ -1,5 +1,7 @@
 """Curators publish and take back texts in their chat; nobody else does."""
 
+from datetime import UTC, datetime
+
 import pytest
 from sqlalchemy import select
 
@@ -30,9 +32,10 @@ from knowledge.changes import Content
 from knowledge.curation import Drafted, Preview, Published, Revision
 from knowledge.engine import Case, Document, Engine
 from knowledge.regression import effect
-from tests.conftest import START
+from tests.conftest import START, MovableClock
 from tests.knowledge.house import answering
 from tests.machine import Machine, Seen, Visitor, plain
+from tests.test_languages import english
 
 ENTRY = "cipo-01"
 OWL = "office of the owl"
@@ -372,3 +375,36 @@ def test_a_preview_of_much_fits_one_message_in_every_language(locale: str) -> No
     )
     assert len(measured.gained) == len(measured.lost) == len(measured.off_topic_answered) == 30
     assert len(plain(preview_message(revision, Preview((), measured), say).html)) <= 4096
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+async def test_the_longest_entries_fit_one_message(chat: Machine, locale: str) -> None:
+    curator = await chat.staff("curator", locale=locale)
+    entries = (await chat.core.live.view()).library.entries
+    longest = sorted(entries, key=lambda entry: -len(entry.texts[locale].answer_markdown))[:2]
+    several = [entry for entry in entries if entry.valid_to is not None][:1]
+    for entry in (*longest, *several):
+        pages = len(await curator.page())
+        seen = await shown(curator, ReadEntry(entry.id, locale))
+        assert entry.texts[locale].question in seen.text
+        assert len(await curator.page()) == pages + 1
+
+
+@pytest.mark.parametrize("locale", ["zh-Hans", "zh-Hant"])
+async def test_no_english_reaches_a_curator_who_reads_chinese(chat: Machine, locale: str, clock: MovableClock) -> None:
+    clock.set(datetime(2030, 1, 7, tzinfo=UTC))
+    await chat.core.live.look()
+    curator, other = await chat.staff("curator", locale=locale), await chat.staff("curator")
+    await opens_answer(other)
+    await other.says("Hers.")
+    [hers] = await chat.core.services.curation.drafts()
+    [live, *_] = [each for each in await chat.core.services.curation.history(ENTRY) if each.state == "published"]
+    steps: tuple[Action, ...] = (
+        ShowReviews(), ShowEntryHistory(ENTRY), ReadEntry(ENTRY, "zh-Hans"), ChangeField(ENTRY, None, None),
+        ChangeField(ENTRY, "answer", None), ChangeField(ENTRY, "sources", None), ChangeField(ENTRY, "tags", None),
+        StillRight(live.id), StillRight(live.id - 1), ShowRevision(hers.id), PublishBatch(1),
+    )  # fmt: skip
+    texts = [await curator.says("/knowledge"), *[await shown(curator, action) for action in steps]]
+    said = {text for each in texts for text in (each.text, *each.labels())} | set(curator.toasts)
+    phrases = english(locale)
+    assert not {(phrase, text) for text in said for phrase in phrases if phrase in text}

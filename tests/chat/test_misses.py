@@ -27,6 +27,7 @@ from bot.texts.actions import (
     TypeWording,
 )
 from knowledge.clusters import clusters
+from knowledge.curation import Published
 from knowledge.engine.analysis import Analyzer
 from knowledge.misses import LONGEST_WORDING
 from knowledge.models import AskedQuestion, DealtMiss, Wish
@@ -327,6 +328,10 @@ async def test_who_was_answered_in_vain_can_wish_and_is_told_when_the_answer_is_
     assert TELL in seen.labels()
     assert "I will tell you" not in seen.text
     await ann.presses(TELL)
+    [first] = await chat.core.services.curation.history("cipo-01")
+    clock.advance(timedelta(days=1))
+    assert isinstance(await chat.core.services.curation.still_right(None, first.id), Published)  # which is no news
+    await chat.core.services.curation.add_phrasing(None, "cipo-02", "en", "the owl's own office")
     await publishes_drafts(chat, curator)
     assert told(await ann.page()) == []
     clock.advance(timedelta(minutes=1))
