@@ -101,10 +101,11 @@ class Contacts:
 
     async def speak(self, contact_id: int, locale: str) -> None:
         async with self._db.write() as tx:
-            await tx.execute(update(Contact).where(Contact.id == contact_id).values(locale=locale))
-            chats = await tx.execute(select(Chat.bot_id, Chat.chat_id).where(Chat.contact_id == contact_id))
-            for bot_id, chat_id in chats.all():
+            chats = select(Chat.bot_id, Chat.chat_id).where(Chat.contact_id == contact_id).order_by(Chat.id)
+            for bot_id, chat_id in (await tx.execute(chats)).all():
                 await self._follow(tx, ChatRef(bot_id, chat_id), locale)
+            # last, as in erasing: or the two could block each other
+            await tx.execute(update(Contact).where(Contact.id == contact_id).values(locale=locale))
 
     async def live_in(self, contact_id: int, zone: str) -> None:
         async with self._db.write() as tx:
