@@ -303,7 +303,13 @@ def _text_faults(raw: Raw, entry: Entry, locale: str) -> Iterator[Finding]:
 _Fault = tuple[str, Mapping[str, object]]
 
 
-def _answer_faults(markdown: str) -> Iterator[_Fault]:
+@lru_cache(maxsize=2**12)
+def _answer_faults(markdown: str) -> tuple[_Fault, ...]:
+    """Kept, as a publication looks at the same answers several times."""
+    return tuple(_faults_shown(markdown))
+
+
+def _faults_shown(markdown: str) -> Iterator[_Fault]:
     faults = list(_template_faults(markdown))
     yield from faults
     if faults:

@@ -178,11 +178,13 @@ def _unfit(base: Library, shipped: Contents, before: Contents, taken: Contents, 
     Of two at odds the later one is. What is said of the shipped files alone is not for this installation to decide.
     """
     unfit: set[str] = set()
+    told: set[tuple[str, str]] | None = None
     while kept := {entry_id: content for entry_id, content in taken.items() if entry_id not in unfit}:
         whole = {**{entry_id: content for entry_id, content in before.items() if entry_id not in kept}, **kept}
         if all(digest(content) == digest(shipped.get(entry_id, ())) for entry_id, content in whole.items()):
             break
-        told = _faults(shipped, kept, base.glossary, day)
+        if told is None:
+            told = _faults(shipped, taken, base.glossary, day)
         more = {entry_id for entry_id, fault in _faults(whole, kept, base.glossary, day) - told}
         if not more:
             break
