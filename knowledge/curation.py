@@ -40,6 +40,8 @@ from knowledge.revisions import (
 
 READ_AGAIN: Final = "✓"
 """The note of a revision that changes nothing but the dates of its review."""
+NOTHING: Final = digest(())
+"""Of a text that retires its entry."""
 SOONEST: Final = timedelta(days=91)
 LATEST: Final = timedelta(days=364)
 """Between two reviews: what is volatile has had the shorter one all along."""
@@ -434,7 +436,8 @@ class Curation:
         if base.state != "draft" or keeps:
             return await self._draft(tx, actor, base.entry_id, _tidy(content), note, against)
         await change_state(tx, [base.id], "superseded")
-        drafted = await self._draft(tx, actor, base.entry_id, _tidy(content), note, against)
+        came_with = base.note if base.note != READ_AGAIN else ""
+        drafted = await self._draft(tx, actor, base.entry_id, _tidy(content), note or came_with, against)
         await _follow(tx, base.id, drafted.revision.id)
         return drafted
 
@@ -498,8 +501,8 @@ class Curation:
     async def _open_draft(
         self, tx: Tx, entry_id: str, published_id: int | None, whose: ColumnElement[bool] | None = None
     ) -> Row[Any] | None:
-        """The newest local draft of that published text."""
-        fresh = select(REVISION).where(_open(entry_id, published_id))
+        """The newest local draft of that published text; from one that retires the entry nobody can go on."""
+        fresh = select(REVISION).where(_open(entry_id, published_id), EntryRevision.digest != NOTHING)
         mine = fresh if whose is None else fresh.where(whose)
         return (await tx.execute(mine.order_by(EntryRevision.id.desc()).limit(1))).first()
 

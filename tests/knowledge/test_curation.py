@@ -134,6 +134,28 @@ async def test_phrasings_gather_in_one_draft(house: Replica) -> None:
     assert isinstance(await house.curation.add_phrasing(None, "cipo-01", "en", "x" * 300), Refused)
 
 
+async def test_an_entry_that_somebody_would_retire_can_still_be_added_to_and_edited(house: Replica) -> None:
+    retiring = await house.curation.draft(None, "cipo-01", ())
+    assert isinstance(retiring, Drafted)
+    added = await house.curation.add_phrasing(None, "cipo-01", "en", "office of the owl")
+    assert isinstance(added, Drafted)
+    editing = await house.curation.editing(None, "cipo-01")
+    assert editing is not None
+    assert editing.revision == added.revision.id
+    assert [draft.retired for draft in await house.curation.drafts()] == [True, False]
+
+
+async def test_a_draft_that_is_added_to_stays_with_those_it_came_in_with(house: Replica) -> None:
+    texts = {name: asking(await house.content(name), f"owl of {name}") for name in ("cipo-01", "cipo-02")}
+    assert isinstance(await house.curation.draft_all(None, texts, "owls.yaml"), list)
+    added = await house.curation.add_phrasing(None, "cipo-01", "en", "office of the owl")
+    assert isinstance(added, Drafted)
+    [batch] = await house.curation.batches()
+    assert batch.note == "owls.yaml"
+    assert added.revision.id in batch.numbers
+    assert len(batch.drafts) == 2
+
+
 async def test_a_phrasing_of_another_entry_is_refused(house: Replica) -> None:
     outcome = await house.curation.add_phrasing(None, "cipo-01", "en", "Who needs one?")
     assert isinstance(outcome, Drafted)
