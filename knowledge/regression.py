@@ -18,7 +18,7 @@ def cases() -> tuple[Case, ...]:
     """The shipped set."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     written = yaml.load(SET.read_text(encoding="utf-8"), loader)  # noqa: S506  either is a safe loader
-    return tuple(Case(case["text"], case["locale"], case["entry"]) for case in written)
+    return tuple(Case(case["text"], case["locale"], case["entry"], case.get("context")) for case in written)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Effect:
 
 
 def ask(engine: Engine, asked: Sequence[Case]) -> list[Decision]:
-    return [engine.decide(case.text, case.locale) for case in asked]
+    return [engine.decide(case.text, case.locale, case.context) for case in asked]
 
 
 def effect(asked: Sequence[Case], before: Sequence[Decision], after: Sequence[Decision]) -> Effect:

@@ -253,6 +253,12 @@ def report_lines(report: Report) -> Iterator[str]:
     )
     yield f"off-topic: answered {report.off_topic_answered:.1%}, offered {report.off_topic_offered:.1%}"
     yield f"calibration error {report.calibration_error:.3f}"
+    going_on = report.follow_ups
+    yield (
+        f"going on from an answer: {going_on.clear} with an entry, answered right {going_on.answered_right:.1%}, "
+        f"answered or offered right {going_on.reached:.1%}; {going_on.open} without; "
+        f"answered wrong {going_on.answered_wrong:.1%} of all"
+    )
     for locale, own in report.by_locale.items():
         yield (
             f"{locale}: {own.questions} questions, "

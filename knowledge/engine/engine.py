@@ -13,12 +13,14 @@ if TYPE_CHECKING:  # numpy is loaded when an engine is made, not with the comman
     from knowledge.engine.head import Head
     from knowledge.engine.matching import Matcher
 
-VERSION: Final = "e4"
+VERSION: Final = "e5"
 MOST_SUGGESTED: Final = 3
 THIRD_AT: Final = 0.05
 GUESS_COSTS: Final = 0.4
 """How far from the band of an answer to certainty a reading of a follow-up has to come to be answered."""
-FOLLOWING_SHARE: Final = 0.4
+FOLLOWING_SHARE: Final = 0.3
+LEAST_HEAD: Final = 0.01
+"""What the head has to give an entry by the follow-up alone, for that to be answered."""
 
 Synonyms = Iterable[Sequence[str]]
 
@@ -111,23 +113,28 @@ class Engine:
         return list(merged.values())
 
     def _choose(self, ranked: Sequence[Candidate]) -> tuple[Kind, tuple[Candidate, ...]]:
-        if not ranked or ranked[0].confidence < self._offering_at(ranked):
-            return "decline", ()
-        if self._is_clear(ranked):
+        if ranked and self._is_clear(ranked):
             return "answer", (ranked[0],)
         offered = self._offered(ranked)
         return ("suggest", offered) if len(offered) > 1 else ("decline", ())
 
     def _offered(self, ranked: Sequence[Candidate]) -> tuple[Candidate, ...]:
-        """Two or three, the third only if it has a chance; none if the first is too weak."""
-        listed = [c for c in ranked if c.entry_id not in self._unlisted][:MOST_SUGGESTED]
-        if not listed or listed[0].confidence < self._offering_at(listed):
-            return ()
-        return tuple(listed[:2]) + tuple(c for c in listed[2:] if c.confidence >= THIRD_AT)
+        """Two or three, the third only if it has a chance; none if the first is too weak.
 
-    def _offering_at(self, ranked: Sequence[Candidate]) -> float:
-        """A question that goes on from an answer is about the field, so that asking back costs less."""
-        return self.bands.suggest_at * (FOLLOWING_SHARE if ranked[0].why.context else 1.0)
+        After an answer those come first that it may go on to, and the answer itself is among them: it may say what is
+        asked. Such a question is about the field, so that asking back costs less.
+        """
+        listed = [candidate for candidate in ranked if candidate.entry_id not in self._unlisted]
+        following = [c for c in listed if c.why.context and c.entry_id != c.why.context]
+        before = [c for c in listed if c.entry_id == c.why.context]
+        alone = [c for c in listed if not c.why.context]
+        if following and following[0].confidence >= self.bands.suggest_at * FOLLOWING_SHARE:
+            likely = [*following[:1], *(c for c in following[1:2] if c.confidence >= THIRD_AT)]
+            return (*likely, *[c for c in alone if c.confidence >= self.bands.suggest_at][:1], *before)[:MOST_SUGGESTED]
+        if not alone or alone[0].confidence < self.bands.suggest_at:
+            return ()
+        others = [*before, *alone[1:2], *(c for c in alone[2:3] if c.confidence >= THIRD_AT)]
+        return (alone[0], *others)[:MOST_SUGGESTED]
 
     def _is_clear(self, ranked: Sequence[Candidate]) -> bool:
         """One entry stands out.
@@ -136,10 +143,14 @@ class Engine:
         a follow-up is a guess at what was left unsaid, so it needs to be more.
         """
         first, second = ranked[0], ranked[1] if len(ranked) > 1 else None
+        if first.entry_id == first.why.context:
+            return False  # it has just been said
         enough = self.bands.answer_at
         if first.entry_id in self._unlisted and _is_undisputed(first.why):
             enough = (enough + self.bands.suggest_at) / 2
         elif first.why.context:
+            if first.why.head is not None and first.why.head < LEAST_HEAD:
+                return False
             enough += GUESS_COSTS * (1.0 - enough)
         return first.confidence >= enough and not (first.why.exact and second and second.why.exact)
 

@@ -16,11 +16,15 @@ BINS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A question and the entry that answers it; `None` means that no entry does."""
+    """A question and the entry that answers it; `None` means that no entry does.
+
+    `context` is the entry answered just before, where the question goes on from one.
+    """
 
     text: str
     locale: str | None
     entry: str | None
+    context: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +58,25 @@ class LocaleReport:
 
 
 @dataclass(frozen=True, slots=True)
+class FollowUps:
+    """Questions that go on from an answer. `clear` have an entry: shares of these answered right, and answered or
+    offered right; `open` have none; `answered_wrong` is the share of all that are answered by another entry.
+    """
+
+    clear: int
+    answered_right: float
+    reached: float
+    open: int
+    answered_wrong: float
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Shares from 0 to 1. Those up to `declined` are of questions with an entry, the rest of the others.
 
     `right_at_1`, `right_at_3` and `category_at_1` disregard the bands; `answered_right` and
     `answered_wrong` are answers given, `offered_right` suggestions that hold the entry.
+    Questions that go on from an answer are counted in `follow_ups` alone.
     `calibration_error` is the mean distance between confidence and the share that is right.
     """
 
@@ -76,6 +94,7 @@ class Report:
     off_topic_offered: float
     calibration_error: float
     by_locale: Mapping[str, LocaleReport]
+    follow_ups: FollowUps
     misses: tuple[Miss, ...]
 
 
@@ -112,8 +131,9 @@ class _Asked:
 def evaluate(engine: Answering, cases: Sequence[Case], categories: Mapping[str, str] | None = None) -> Report:
     """Ask every case and count. Without `categories` an entry's is its id up to the last hyphen."""
     asked = [_ask(engine, case) for case in cases]
-    inside = [one for one in asked if one.case.entry is not None]
-    outside = [one for one in asked if one.case.entry is None]
+    alone = [one for one in asked if one.case.context is None]
+    inside = [one for one in alone if one.case.entry is not None]
+    outside = [one for one in alone if one.case.entry is None]
     return Report(
         questions=len(inside),
         right_at_1=_share(inside, lambda one: one.is_right),
@@ -129,6 +149,7 @@ def evaluate(engine: Answering, cases: Sequence[Case], categories: Mapping[str, 
         off_topic_offered=_share(outside, lambda one: one.did("suggest")),
         calibration_error=_calibration_error(inside, outside),
         by_locale=_by_locale(inside, outside),
+        follow_ups=_follow_ups([one for one in asked if one.case.context is not None]),
         misses=tuple(Miss(one.case, one.decision) for one in asked if _wrong(one)),
     )
 
@@ -157,7 +178,18 @@ def _ask(engine: Answering, case: Case) -> _Asked:
     found = engine.search(case.text, case.locale, 3)
     confidence = found[0].confidence if found else 0.0
     ids = tuple(candidate.entry_id for candidate in found)
-    return _Asked(case, ids, confidence, engine.decide(case.text, case.locale))
+    return _Asked(case, ids, confidence, engine.decide(case.text, case.locale, case.context))
+
+
+def _follow_ups(asked: Sequence[_Asked]) -> FollowUps:
+    clear = [one for one in asked if one.case.entry is not None]
+    return FollowUps(
+        clear=len(clear),
+        answered_right=_share(clear, lambda one: one.did("answer", right=True)),
+        reached=_share(clear, lambda one: one.did("answer", right=True) or one.did("suggest", right=True)),
+        open=len(asked) - len(clear),
+        answered_wrong=_share(asked, lambda one: one.did("answer", right=False)),
+    )
 
 
 def _same_category(asked: _Asked, categories: Mapping[str, str] | None) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Final
 
 import numpy as np
@@ -12,7 +12,7 @@ from knowledge.engine.calibration import LIGHT_RANKING, LIGHT_TRUST, ONE_TEXT_RA
 from knowledge.engine.corpus import Corpus
 from knowledge.engine.features import Floats, Ints
 from knowledge.engine.head import Head, Linear
-from knowledge.engine.index import Index, Query
+from knowledge.engine.index import Evidence, Index, Query
 from knowledge.engine.linear import softmax
 from knowledge.engine.model import Candidate, Why
 
@@ -23,6 +23,7 @@ FEW_TEXTS: Final = 2.0
 SHORT_WORDS: Final = 3
 SHORT_HAN: Final = 7
 KIN: Final = 2.0
+BESIDE: Final = 0.1
 ABOUT_IT: Final = 0.5
 _GOES_ON = re.compile(r"(?:and|what about|how about|or|but|then|also|so)\b|那|那么|呢|还有|如果|要是|换成|换做")
 
@@ -70,38 +71,46 @@ class Matcher:
         return self._candidates(text, analysis, query, ranked, confidence, exact, k)
 
     def following(self, text: str, context: str, locale: str, k: int) -> list[Candidate]:
-        """The likeliest `k` of the entries that a short question may mean when it goes on from the context.
+        """The likeliest `k` entries for a short question that goes on from the context, which may be one of them.
 
-        These are the context's kin and its category. They are ranked by the question alone and by the
-        question together with what was asked before; their share of the chances counts as far as the
-        entry has the question's own words, and half where the context itself may rather be meant.
+        Entries are ranked by the question alone and by the question together with what was asked before, the context's
+        kin and category before all others. Such a reading is trusted as far as an entry has the question's own words,
+        stands out from all entries, and the whole question would be trusted if the context itself were not there.
         """
         analysis = self._corpus.analyzer.analyse(text)
         before = self._corpus.question(context, locale)
-        if before is None or not analysis.tokens or not self._goes_on(text, analysis):
+        if before is None or not analysis.has_words or not self._goes_on(text, analysis):
             return []
         query = self._index.query(analysis)
-        alone, joined = self._ranked(query), self._ranked(self._index.query(_joined(before, analysis)))
-        evidence = alone.evidence
-        both = np.sqrt(alone.chances * _chances_of(evidence.entries, joined))
-        likely = both * self._openness(evidence.entries, context)
-        cover = self._index.cover(_content(analysis), evidence.entries)
-        likely[cover < ABOUT_IT] = 0.0
-        if not likely.any():
-            return []
-        is_context = evidence.entries == self._numbers[context]
-        rather = likely < likely[is_context].sum()
-        likely[is_context] = 0.0
-        confidence = np.minimum(likely / (likely.sum() or 1.0) * cover, BEST) * np.where(rather, 0.5, 1.0)
+        joined = self._index.query(_joined(before, analysis))
+        alone, together = self._ranked(query), self._ranked(joined)
+        entries = alone.evidence.entries
+        likely = np.sqrt(alone.chances * _chances_of(entries, together)) * self._openness(entries, context)
+        share = likely / (likely.sum() or 1.0)
+        cover = self._index.cover(_content(analysis), entries)
+        trust = float(self._trust.probability(signs_of(joined, self._without(together, context))))
+        open_to = (self._openness(entries, context) > BESIDE) & (cover >= ABOUT_IT)
+        confidence = np.minimum(share * cover * trust, BEST) * open_to
+        confidence[entries == self._numbers[context]] += LEAST  # it stays in sight
         return self._candidates(text, analysis, query, alone, confidence, set(), k, context)
 
+    def _without(self, ranked: Ranked, entry_id: str) -> Ranked:
+        """The ranking as it would be without an entry."""
+        evidence = ranked.evidence
+        others = evidence.entries != self._numbers[entry_id]
+        chances = ranked.chances[others]
+        if not chances.any():
+            return ranked
+        left = {field.name: getattr(evidence, field.name)[others] for field in fields(evidence)}
+        return Ranked(Evidence(**left), ranked.measures[others], chances / chances.sum(), ranked.strengths[others])
+
     def _openness(self, entries: Ints, context: str) -> Floats:
-        """How much an entry may be meant after the context: kin more than the rest of its category."""
+        """How much an entry may be meant after the context: kin more than the rest of its category, others hardly."""
         kin = {self._numbers[entry_id] for entry_id in self._kin[context] if entry_id in self._numbers}
         category = context.rpartition("-")[0]
         near = {number for entry_id, number in self._numbers.items() if entry_id.rpartition("-")[0] == category}
         return np.array([
-            KIN if entry in kin else float(entry in near) for entry in entries.tolist()
+            KIN if entry in kin else 1.0 if entry in near else BESIDE for entry in entries.tolist()
         ])  # fmt: skip
 
     def _goes_on(self, text: str, analysis: Analysis) -> bool:
