@@ -4,7 +4,7 @@ PY := .venv/bin/python
 LOCK := requirements.txt
 STAMP := .venv/.locked-$(shell sha256sum $(LOCK) | cut -c1-16)
 .DELETE_ON_ERROR:
-.PHONY: run test lint soak lock texts
+.PHONY: run test lint soak bench lock texts
 
 run: $(STAMP)
 	@$(PY) run_bot.py migrate
@@ -36,7 +36,12 @@ $(STAMP): | $(LOCK)
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input --only-binary :all: --require-hashes -r $(LOCK)
 	@touch $@
 
+# What the benchmarks compare with: libraries that the product does without.
+bench: $(STAMP)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --only-binary :all: --require-hashes -r requirements-bench.txt
+
 # For developers: needs uv, and writes no addresses into the lock.
 lock:
 	uv --system-certs lock
-	uv export --frozen --all-groups --no-emit-project -o $(LOCK) --quiet
+	uv export --frozen --no-emit-project -o $(LOCK) --quiet
+	uv export --frozen --only-group bench --no-emit-project -o requirements-bench.txt --quiet

@@ -28,7 +28,7 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
     from bot.outbox.outbox import Outbox
     from bot.outbox.report import OutboxReport
     from bot.people.contacts import Contacts
-    from bot.people.privacy import Consents, Privacy
+    from bot.people.privacy import Consents, PersonalData, Privacy
     from bot.people.roles import Invitations, audit
     from bot.storage import Database
     from bot.texts import Texts
@@ -81,7 +81,7 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
         most=settings.most_appointments,
     )
     # the contact comes last, as the others find what is theirs by it
-    owners = [appointments, RegistrationsData(), RemindersData(), desk, questions, consents]
+    owners: list[PersonalData] = [appointments, RegistrationsData(), RemindersData(), desk, questions, consents]
     privacy = Privacy(db, clock, [*owners, chats, contacts], [desk, appointments, questions], chats.take_back)
     services = Services(
         clock=clock,

@@ -217,9 +217,10 @@ class Library:
         return self.glossary.synonyms()
 
 
-def load(folder: Path = SHIPPED, glossary: Path | None = None) -> Library:
-    """Read a knowledge base. The glossary is `glossary.csv` in the folder or beside it."""
-    terms = load_glossary(glossary) if glossary else load_glossary_beside(folder)
+def load(folder: Path | None = None) -> Library:
+    """Read a knowledge base, by default the shipped one. Its `glossary.csv` is in the folder or beside it."""
+    folder = folder or SHIPPED
+    terms = load_glossary_beside(folder)
     return Library([parse(raw, terms) for raw in read_folder(folder)], terms)
 
 

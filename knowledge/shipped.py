@@ -52,11 +52,12 @@ class Merged:
     unfit: tuple[str, ...] = ()
 
 
-async def merge_shipped(db: Database, now: datetime, folder: Path = library.SHIPPED) -> Merged | None:
+async def merge_shipped(db: Database, now: datetime, folder: Path | None = None) -> Merged | None:
     """Bring the shipped entries into the database; None when these very files were merged before.
 
     One transaction, and harmless from several replicas at once. LibraryError when a file cannot be read.
     """
+    folder = folder or library.SHIPPED
     files = await asyncio.to_thread(files_digest, folder)
     async with db.read() as tx:
         if (await state(tx)).shipped == files:

@@ -12,9 +12,10 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from bot.storage import Database
+from knowledge import library, regression
 from tests.e2e.nursery import Nursery
 from tests.postgres import Postgres
-from tests.schema import create_schema
+from tests.schema import create_schema, small_knowledge
 
 # how long an example takes says more about the machine's neighbours than about the code
 hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -45,6 +46,20 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests mean the defaults, whatever is set where they run."""
     for name in [name for name in os.environ if name.startswith("CIPO_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def knowledge_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What ships in the eyes of most tests: a part, answered from and weighed in a fraction of the time.
+
+    Those about the shipped texts themselves name `SHIPPED`.
+    """
+    folder = small_knowledge(tmp_path_factory.mktemp("knowledge"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library, "SHIPPED", folder / "entries")
+        patch.setattr(regression, "SET", folder / "regression.yaml")
+        regression.cases.cache_clear()
+        yield
 
 
 @pytest.fixture

@@ -225,18 +225,18 @@ def test_an_import_shows_what_would_change_and_publishes_when_told(
     migrated: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_bot.main(["knowledge", "export", "--out", "all.yaml"])
-    edited(migrated / "all.yaml", "- what is a cipo\n", "- what is a cipo\n      - office of the owl\n")
+    edited(migrated / "all.yaml", "- what is a cipo\n", "- what is a cipo\n      - owls in the attic\n")
     capsys.readouterr()
     assert run_bot.main(["knowledge", "import", "all.yaml"]) == 0
     said = capsys.readouterr().out
     assert "0 added, 1 changed" in said
-    assert "changed: cipo-01\n  en.phrasings\n  + office of the owl\n" in said
+    assert "changed: cipo-01\n  en.phrasings\n  + owls in the attic\n" in said
     assert re.search(r"regression questions: \d+ of \d+ right, \d+ after; \d+ gained, \d+ lost", said)
     assert "1 drafts written" in said
-    assert decided("office of the owl", capsys)["decision"] != "answer"
+    assert decided("owls in the attic", capsys)["decision"] != "answer"
     assert run_bot.main(["knowledge", "import", "all.yaml", "--publish"]) == 0
     assert "1 entries published" in capsys.readouterr().out
-    assert decided("office of the owl", capsys)["entries"][0]["id"] == "cipo-01"
+    assert decided("owls in the attic", capsys)["entries"][0]["id"] == "cipo-01"
     assert run_bot.main(["knowledge", "conflicts"]) == 0
     assert capsys.readouterr().out == "no conflicts\n"
 

@@ -5,6 +5,7 @@ import pytest
 
 from knowledge.engine import Engine
 from knowledge.library import SHIPPED, Library, load
+from tests.schema import engine_of
 
 TODAY = date(2026, 11, 23)
 
@@ -58,4 +59,4 @@ def shipped() -> Library:
 
 @pytest.fixture(scope="session")
 def engine(shipped: Library) -> Engine:
-    return Engine.fit(shipped.documents(TODAY), shipped.synonyms())
+    return engine_of(shipped, TODAY)

@@ -72,7 +72,7 @@ def test_what_is_exported_reads_back_the_same(tmp_path: Path, form: Format, some
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_the_shipped_entries_read_back_the_same(tmp_path: Path, form: Format) -> None:
-    shipped = [written(entry) for entry in load(SHIPPED).entries]
+    shipped = [written(entry) for entry in load().entries]
     assert read_back(tmp_path, exported(shipped, form), form) == shipped
     assert [fault for raw in imported(tmp_path / f"entries.{form}") for fault in form_faults(raw)] == []
 

@@ -56,7 +56,7 @@ async def revisions(db: Database) -> int:
 
 async def test_the_first_merge_publishes_everything_as_it_is_written(db: Database) -> None:
     """The template of the test databases was merged from the shipped files."""
-    shipped = load(SHIPPED)
+    shipped = load()
     async with db.read() as tx:
         held = await published_contents(tx)
     read = in_order(parse(stored(version), shipped.glossary) for content in held.values() for version in content)
