@@ -8,7 +8,7 @@ import gettext
 import io
 from collections.abc import Mapping
 from datetime import date, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -42,20 +42,14 @@ def N_(message: str) -> str:
 
 
 class Texts:
-    """All catalogues and templates of an installation. Reading them costs tens of milliseconds: build once.
-
-    `bot_name` is what the bot calls itself.
-    """
+    """All catalogues and templates of an installation, read once a process. `bot_name` is what the bot calls itself."""
 
     def __init__(self, bot_name: str = "CIPO Advisor") -> None:
-        self._catalogues = {locale: _catalogue(locale) for locale in LOCALES}
-        self._templates = {locale: _environment(catalogue) for locale, catalogue in self._catalogues.items()}
-        for environment in self._templates.values():
-            environment.globals["bot_name"] = bot_name
+        self._templates = {locale: _environment(locale, bot_name) for locale in LOCALES}
 
     def translator(self, locale: str, zone: str = DEFAULT_ZONE) -> "Translator":
         locale = locale if locale in LOCALES else "en"
-        return Translator(locale, zone, self._catalogues[locale], self._templates[locale])
+        return Translator(locale, zone, _catalogue(locale), self._templates[locale])
 
 
 class Translator:
@@ -156,6 +150,7 @@ def _offset(zone: str, at: datetime) -> str:
     return f"UTC{'-' if seconds < 0 else '+'}{hours}" + (f":{minutes:02}" if minutes else "")
 
 
+@cache
 def _catalogue(locale: str) -> gettext.NullTranslations:
     path = FOLDER / "locales" / f"{locale}.po"
     if not path.exists():
@@ -168,7 +163,8 @@ def _catalogue(locale: str) -> gettext.NullTranslations:
     return gettext.GNUTranslations(compiled)
 
 
-def _environment(catalogue: gettext.NullTranslations) -> Environment:
+@cache
+def _environment(locale: str, bot_name: str) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(FOLDER / "templates"),
         autoescape=True,
@@ -178,5 +174,6 @@ def _environment(catalogue: gettext.NullTranslations) -> Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
-    environment.install_gettext_translations(catalogue, newstyle=True)  # type: ignore[attr-defined]
+    environment.globals["bot_name"] = bot_name
+    environment.install_gettext_translations(_catalogue(locale), newstyle=True)  # type: ignore[attr-defined]
     return environment

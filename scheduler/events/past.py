@@ -1,6 +1,7 @@
 """Events gone by: those of the programme, shipped with the product, and how our own are told."""
 
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from scheduler.events.values import EventView, PastEvent
 FILE = Path(__file__).with_name("past.yaml")
 
 
+@cache
 def shipped() -> tuple[PastEvent, ...]:
     return tuple(_read(entry) for entry in yaml.safe_load(FILE.read_text(encoding="utf-8")))
 
