@@ -190,11 +190,11 @@ async def test_suggestions_are_a_miss_until_one_is_picked(chat: Machine) -> None
 async def _suggested(visitor: Visitor) -> str:
     """Ask until the bot asks back, whatever it is sure of."""
     for question in (
-        "CIPO job or training",
-        "cost of it",
-        "expert CIPO event",
-        "how long",
-        "register CIPO forum expert",
+        "grace period or priority",
+        "what happens to my data and my appointment",
+        "patents abroad and at home",
+        "certificate",
+        "languages",
     ):
         if "Is it one of these?" in (await visitor.says(question)).text:
             return question
