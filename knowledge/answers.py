@@ -156,6 +156,13 @@ class Answers:
         view = await self._live.view()
         return self._show(view, entry, locale) if view.library.get(entry, view.day) else None
 
+    async def open(self, contact_id: int, entry: str, locale: str) -> ShownEntry | None:
+        """As `entry`, and the contact's next question may go on from it."""
+        shown = await self.entry(entry, locale)
+        if shown is not None:
+            await self._log.opened(contact_id, entry)
+        return shown
+
     def _show(self, view: View, entry_id: str, locale: str) -> ShownEntry:
         entry = _entry(view, entry_id)
         related = view.library.related(entry_id, view.day)[:RELATED]

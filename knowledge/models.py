@@ -106,6 +106,20 @@ class AskedQuestion(Base):
     considered: Mapped[list[Any] | None]
 
 
+class LastShown(Base):
+    """The entry that a contact opened last, by a button or a link, since they last asked: the next question may go on
+    from it. What answered a question stands with the question.
+    """
+
+    __tablename__ = "last_shown"
+
+    contact_id: Mapped[int] = mapped_column(
+        Id, ForeignKey("contact.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    entry_id: Mapped[str]
+    shown_at: Mapped[datetime]
+
+
 class DealtMiss(Base):
     """A question without a good answer that a curator has dealt with, once.
 

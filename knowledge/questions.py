@@ -14,13 +14,13 @@ from bot.storage import Database, Tx
 from bot.texts.actions import PromoteToPhrasing, ShowMiss, ShowMisses
 from knowledge.engine import Decision
 from knowledge.library import SMALL_TALK
-from knowledge.models import AskedQuestion, DealtMiss, EntryRevision, Wish
+from knowledge.models import AskedQuestion, DealtMiss, EntryRevision, LastShown, Wish
 
 MISS_BUTTONS = (ShowMisses, ShowMiss, PromoteToPhrasing)
 """Each page about misses has one of them."""
 
 GOES_ON_FOR = timedelta(minutes=30)
-"""How long after an answer a question may go on from it."""
+"""How long after an entry was shown a question may go on from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +66,22 @@ class QuestionLog:
         self._keeping = _keeping(db)
 
     async def before(self, contact_id: int, asked_in: int) -> Before:
-        """One look for both: an update that is handled again finds its own question."""
+        """An update that is handled again finds its own question.
+
+        The context is what was opened since the last question, or else what answered that: none if nothing did, or if
+        it did not help. Small talk neither is a context nor ends one.
+        """
         since = self._clock.now() - GOES_ON_FOR
         async with self._db.read() as tx:
-            rows = (await tx.execute(_BEFORE, {"contact": contact_id, "this": asked_in, "since": since})).all()
-        if rows and rows[0].asked_in == asked_in:
-            return Before(_logged(rows[0]), rows[0].context)
-        return Before(None, rows[0].entry_id if rows else None)
+            last = (await tx.execute(_LAST, {"contact": contact_id, "this": asked_in})).first()
+            shown = (await tx.execute(_SHOWN, {"contact": contact_id, "since": since})).scalar_one_or_none()
+        if last is not None and last.asked_in == asked_in:
+            return Before(_logged(last), last.context)
+        answered = last.entry_id if last is not None and last.asked_at >= since else None
+        context = shown or answered
+        return Before(
+            None, None if last is not None and last.helpful is False and context == last.entry_id else context
+        )
 
     async def keep(self, contact_id: int, text: str, asked_in: int, context: str | None, decision: Decision) -> int:
         """Log a question with its decision; the number it has in the log."""
@@ -92,12 +101,28 @@ class QuestionLog:
             "considered": [asdict(candidate) for candidate in decision.candidates],
         }
         async with self._db.write() as tx:
+            if best is None or not best.entry_id.startswith(SMALL_TALK):
+                await _forget_shown(tx, contact_id)
             return (await tx.execute(self._keeping, row)).scalar_one()
+
+    async def opened(self, contact_id: int, entry: str) -> None:
+        """The contact opened an entry, which their next question may go on from."""
+        async with self._db.write() as tx:
+            await self._opened(tx, contact_id, entry)
 
     async def picked(self, contact_id: int, question: int, entry: str) -> bool:
         """The asker chose one of the suggestions; False for a question that is not theirs."""
         async with self._db.write() as tx:
-            return await _noted(tx, contact_id, question, entry_id=entry)
+            theirs = await _noted(tx, contact_id, question, entry_id=entry)
+            if theirs:
+                await self._opened(tx, contact_id, entry)
+        return theirs
+
+    async def _opened(self, tx: Tx, contact_id: int, entry: str) -> None:
+        insert = self._db.insert(LastShown)
+        latest = {"entry_id": insert.excluded.entry_id, "shown_at": insert.excluded.shown_at}
+        opened = insert.on_conflict_do_update(index_elements=["contact_id"], set_=latest)
+        await tx.execute(opened, {"contact_id": contact_id, "entry_id": entry, "shown_at": self._clock.now()})
 
     async def rate(self, contact_id: int, question: int, helpful: bool) -> bool:
         """Keep the asker's 👍 or 👎 to what they were shown; False for a question that is not theirs.
@@ -141,7 +166,9 @@ class QuestionLog:
         asked = await tx.execute(select(AskedQuestion.__table__).where(mine).order_by(AskedQuestion.id))
         wishes = select(Wish.question_id, Wish.locale, Wish.wished_at, Wish.withdrawn_at, Wish.settled_at)
         wished = await tx.execute(wishes.join(AskedQuestion, AskedQuestion.id == Wish.question_id).where(mine))
-        return {"asked": _plain(asked), "to_be_told": _plain(wished)}
+        opened = select(LastShown.entry_id, LastShown.shown_at).where(LastShown.contact_id == contact_id)
+        last = _plain(await tx.execute(opened))
+        return {"asked": _plain(asked), "to_be_told": _plain(wished), "last_opened": last}
 
     async def shown(self, tx: Tx, contact_id: int) -> Shown:
         """Every list of misses, as it may quote this asker; pressed again it is there without them."""
@@ -152,6 +179,11 @@ class QuestionLog:
 
     async def erase(self, tx: Tx, contact_id: int) -> None:
         await tx.execute(delete(AskedQuestion).where(AskedQuestion.contact_id == contact_id))
+        await _forget_shown(tx, contact_id)
+
+
+async def _forget_shown(tx: Tx, contact_id: int) -> None:
+    await tx.execute(delete(LastShown).where(LastShown.contact_id == contact_id))
 
 
 async def _noted(tx: Tx, contact_id: int, question: int, **values: object) -> bool:
@@ -185,20 +217,18 @@ def _logged(row: Row[Any]) -> Logged:
     )
 
 
-_ANSWERED = (
-    (AskedQuestion.asked_at >= bindparam("since"))
-    & AskedQuestion.entry_id.is_not(None)
-    & AskedQuestion.entry_id.not_like(f"{SMALL_TALK}%")
-    & AskedQuestion.helpful.is_not(False)
-)
-_BEFORE = (
+_IS_NO_SMALL_TALK = AskedQuestion.entry_id.is_(None) | AskedQuestion.entry_id.not_like(f"{SMALL_TALK}%")
+_LAST = (
     select(AskedQuestion.__table__)
     .where(AskedQuestion.contact_id == bindparam("contact"), AskedQuestion.asked_in <= bindparam("this"))
-    .where((AskedQuestion.asked_in == bindparam("this")) | _ANSWERED)
+    .where((AskedQuestion.asked_in == bindparam("this")) | _IS_NO_SMALL_TALK)
     .order_by(AskedQuestion.asked_in.desc())
     .limit(1)
 )
-"""The question of this update, or else the last before it that was answered; built once, as every question needs it."""
+"""The question of this update, or else the last before it; built once, as every question needs it."""
+_SHOWN = select(LastShown.entry_id).where(
+    LastShown.contact_id == bindparam("contact"), LastShown.shown_at >= bindparam("since")
+)
 
 
 def _keeping(db: Database) -> ReturningInsert[int]:

@@ -148,7 +148,7 @@ async def entry_pressed(
 
 async def open_entry(entry_id: str, services: Services, person: Person, say: Translator, reply: Reply) -> bool:
     """Show one entry in the language of `say`; False when there is none of that id."""
-    entry = await services.answers.entry(entry_id, say.locale)
+    entry = await services.answers.open(person.contact_id, entry_id, say.locale)
     if entry is None:
         return False
     await reply.show(answer_message(entry, 0, say, person))

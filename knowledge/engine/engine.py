@@ -128,9 +128,11 @@ class Engine:
         following = [c for c in listed if c.why.context and c.entry_id != c.why.context]
         before = [c for c in listed if c.entry_id == c.why.context]
         alone = [c for c in listed if not c.why.context]
-        if following and following[0].confidence >= self.bands.suggest_at * FOLLOWING_SHARE:
+        likeliest = max((c.confidence for c in (*following[:1], *before)), default=0.0)
+        if likeliest >= self.bands.suggest_at * FOLLOWING_SHARE:
             likely = [*following[:1], *(c for c in following[1:2] if c.confidence >= THIRD_AT)]
-            return (*likely, *[c for c in alone if c.confidence >= self.bands.suggest_at][:1], *before)[:MOST_SUGGESTED]
+            others = [c for c in alone if c.confidence >= self.bands.suggest_at or not likely]
+            return (*likely, *others[:1], *before)[:MOST_SUGGESTED]
         if not alone or alone[0].confidence < self.bands.suggest_at:
             return ()
         others = [*before, *alone[1:2], *(c for c in alone[2:3] if c.confidence >= THIRD_AT)]

@@ -13,12 +13,14 @@ from bot.channels.translate import send_method
 from bot.people.models import AuditRecord, Role
 from bot.texts import Button, Message, decode
 from bot.texts.actions import (
+    PickSuggestion,
     PromoteToEntry,
     PromoteToPhrasing,
     PublishRevision,
     RateAnswer,
     SendMissToDesk,
     SetMissAside,
+    ShowEntry,
     ShowMiss,
     ShowMisses,
     ShowWhy,
@@ -137,6 +139,32 @@ async def test_a_question_goes_on_from_the_answer_just_before(chat: Machine, clo
     await ann.says("那要多久？")
     await asks(chat, "and in Hong Kong?")
     assert await contexts(chat) == [None, "cipo-01", "cipo-01", None, None]
+
+
+async def test_a_question_goes_on_from_what_was_opened_last(chat: Machine) -> None:
+    ann = await asks(chat, "What does a CIPO do?")
+    await presses(ann, ShowEntry("cipo-02", None))
+    await ann.says("and in Hong Kong?")
+    assert (await contexts(chat))[-1] == "cipo-02"
+    await presses(ann, ShowEntry("apt-01", None))
+    await ann.says("thank you")
+    await ann.says("那香港呢？")
+    assert (await contexts(chat))[-1] == "apt-01"
+
+
+async def test_a_question_goes_on_from_a_suggestion_that_was_picked(chat: Machine) -> None:
+    ann = await asks(chat, OWL, "What does a CIPO do?")
+    await presses(ann, PickSuggestion(1, "apt-05"))
+    await ann.says("and in Hong Kong?")
+    assert await contexts(chat) == [None, None, "apt-05"]
+
+
+async def test_a_question_without_an_answer_ends_what_was_talked_about(chat: Machine) -> None:
+    ann = await asks(chat, "What does a CIPO do?")
+    await presses(ann, ShowEntry("cipo-02", None))
+    await ann.says(OWL)
+    await ann.says("and in Hong Kong?")
+    assert await contexts(chat) == [None, "cipo-02", None]
 
 
 async def test_an_answer_that_did_not_help_is_nothing_to_go_on_from(chat: Machine) -> None:
@@ -582,9 +610,10 @@ async def test_staff_see_why_behind_a_button_and_others_do_not(chat: Machine) ->
 
 
 async def test_why_weighs_a_question_after_the_answer_that_it_goes_on_from(chat: Machine) -> None:
-    await asks(chat, "What does a CIPO do?", "and its tasks?", "and in Hong Kong?", "how much does it cost?")
+    going_on = ("and its tasks?", "and in Hong Kong?", "how much does it cost?")
+    await asks(chat, *(said for text in going_on for said in ("What does a CIPO do?", text)))
     read_on: list[str] = []
-    for asked in (await rows(chat, AskedQuestion))[1:]:
+    for asked in (await rows(chat, AskedQuestion))[1::2]:
         assert asked.context is not None
         evidence = await chat.core.services.answers.why(asked.id, None)
         assert evidence is not None
