@@ -29,6 +29,7 @@ from typing import Any, Protocol
 import bm25s
 import numpy as np
 import rjieba
+from opencc import OpenCC
 from scipy import sparse
 from scipy.stats import rankdata
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -379,9 +380,10 @@ def compare(folder: Path, names: Sequence[str]) -> None:
         method.fit(stored)
         seconds = time.process_time() - started
         seen[name] = ask(method, asked)
-        told = measures(seen[name], ask(method, tuning) if tuning else None)
-        row = "  ".join(f"{key} {value:.3f}" for key, value in told.items())
-        print(f"{name:<15} {row}  fit {seconds:.1f} s", flush=True)
+        tuned = ask(method, tuning) if tuning else None
+        print(f"{name:<15} {measures_line(seen[name], tuned)}  fit {seconds:.1f} s", flush=True)
+        if is_chinese(asked):
+            print(f"{name:<15} the same in Traditional: {measures_line(ask(method, traditional(asked)))}", flush=True)
     kinds: list[tuple[str, Callable[[Answers], float]]] = [("entry@1", accuracy)]
     if any(line["entry"] is None for line in asked):
         kinds.append(("AUROC", auroc))
@@ -391,6 +393,20 @@ def compare(folder: Path, names: Sequence[str]) -> None:
             best = max(others, key=lambda name: measure(seen[name]))
             gain, low, high = difference(seen["engine"], seen[best], measure)
             print(f"engine - {best}, {label}: {gain:+.3f} [{low:+.3f}, {high:+.3f}]", flush=True)
+
+
+def measures_line(answers: Answers, tuning: Answers | None = None) -> str:
+    return "  ".join(f"{key} {value:.3f}" for key, value in measures(answers, tuning).items())
+
+
+def is_chinese(lines: Sequence[Line]) -> bool:
+    return sum(bool(HAN.search(line["text"])) for line in lines) > len(lines) / 2
+
+
+def traditional(lines: Sequence[Line]) -> list[Line]:
+    """The same questions as a reader in Hong Kong would write them."""
+    convert = OpenCC("s2hk").convert
+    return [{**line, "text": convert(line["text"])} for line in lines]
 
 
 def mixtures(folder: Path, count: int) -> list[str]:
