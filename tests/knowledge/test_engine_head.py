@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from knowledge.engine import Document, Engine, Head, fit_head
 from knowledge.engine.features import Ints
 from knowledge.engine.index import Index
-from knowledge.library import SHIPPED, load
+from knowledge.library import load
 
 TODAY = date(2026, 11, 23)
 
@@ -211,7 +211,7 @@ def test_answering_with_a_head_does_not_load_scikit_learn(tmp_path_factory: pyte
 
 
 def test_a_head_finds_withheld_phrasings_at_least_as_well_as_none() -> None:
-    base = load(SHIPPED)
+    base = load()
     full = base.documents(TODAY)
     asked = [(d.entry_id, d.texts[-1]) for d in full if d.locale == "en" and len(d.texts) > 4]
     left = [replace(d, texts=d.texts[:-1]) if d.locale == "en" and len(d.texts) > 4 else d for d in full]

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import opencc
 import pytest
@@ -10,7 +11,6 @@ import yaml
 from handlers.cli.knowledge import report_lines
 from knowledge.engine import Case, Engine, Report, evaluate
 from knowledge.library import LOCALES, SHIPPED, SMALL_TALK, WRITTEN, Library, load
-from knowledge.regression import cases
 from tests.knowledge.conftest import TODAY
 
 WRITTEN_DOWN = yaml.safe_load((SHIPPED.parent / "regression.yaml").read_text(encoding="utf-8"))
@@ -23,11 +23,15 @@ def report(engine: Engine) -> Report:
 
 
 def _cases(locale: str) -> list[Case]:
-    return [Case(c["text"], c["locale"], c["entry"]) for c in CASES if c["locale"] == locale]
+    return [_case(case) for case in CASES if case["locale"] == locale]
+
+
+def _case(written: dict[str, Any]) -> Case:
+    return Case(written["text"], written["locale"], written["entry"], written.get("context"))
 
 
 def test_a_question_that_goes_on_is_answered_or_offered_but_hardly_ever_answered_wrong(engine: Engine) -> None:
-    going_on = evaluate(engine, [case for case in cases() if case.context]).follow_ups
+    going_on = evaluate(engine, [_case(case) for case in WRITTEN_DOWN if "context" in case]).follow_ups
     assert min(going_on.clear, going_on.open) >= 20
     assert going_on.answered_wrong <= 0.05
     assert going_on.answered_right >= 0.2
@@ -79,24 +83,25 @@ def test_a_question_that_comes_with_its_story_is_still_trusted(engine: Engine) -
     assert report.answered_wrong <= 0.02
 
 
-def test_no_language_is_far_behind(engine: Engine) -> None:
-    first = [evaluate(engine, _cases(locale)).right_at_1 for locale in LOCALES]
-    assert max(first) - min(first) <= 0.07
+def test_no_language_is_far_behind(report: Report) -> None:
+    first = [report.by_locale[locale].right_at_1.value for locale in LOCALES]
+    assert max(first) - min(first) <= 0.04
 
 
 def test_every_topic_is_asked_in_both_languages() -> None:
     asked = {(case["entry"], case["locale"]) for case in CASES if case["entry"]}
-    topics = {entry.id for entry in load().entries if entry.category != SMALL_TALK}
+    topics = {entry.id for entry in load(SHIPPED).entries if entry.category != SMALL_TALK}
     assert {(topic, locale) for topic in topics for locale in WRITTEN} <= asked
     assert all(set(case) - {"context"} == {"text", "locale", "entry"} for case in WRITTEN_DOWN)
     assert {case["context"] for case in WRITTEN_DOWN if "context" in case} <= topics
 
 
-def test_every_stored_phrasing_is_answered_by_its_own_entry(engine: Engine, shipped: Library) -> None:
-    for entry in shipped.valid(TODAY):
+def test_what_is_stored_finds_its_own_entry(engine: Engine, shipped: Library) -> None:
+    """Of each entry the question and some of the ways to ask it, others from entry to entry."""
+    for number, entry in enumerate(shipped.valid(TODAY)):
         for locale in LOCALES:
             text = entry.texts[locale]
-            for question in (text.question, *text.phrasings):
+            for question in (text.question, *text.phrasings[number % 5 :: 5]):
                 best = engine.search(question, locale, 1)
                 assert [c.entry_id for c in best] == [entry.id], question
 
