@@ -15,7 +15,7 @@ test: $(STAMP)
 	@$(PY) -m pytest -q -n 2 --dist worksteal -m "not soak"
 
 soak: $(STAMP)
-	@$(PY) -m pytest -q -m soak
+	@$(PY) -m pytest -q -n 2 --dist worksteal -m soak
 
 lint: $(STAMP)
 	@$(PY) -m ruff check .

@@ -39,9 +39,13 @@ def clusters(texts: Sequence[str], analyzer: Analyzer) -> list[list[int]]:
     """
     vectors = _vectors(texts, analyzer)
     led: dict[int, list[int]] = {}
+    leader_of: dict[str, int] = {}
     users: dict[str, list[int]] = defaultdict(list)
-    for place, vector in enumerate(vectors):
-        leader = _nearest(vector, vectors, users)
+    for place, (text, vector) in enumerate(zip(texts, vectors, strict=True)):
+        leader = leader_of.get(text)
+        if leader is None:
+            leader = _nearest(vector, vectors, users)
+        leader_of[text] = place if leader is None else leader
         if leader is not None:
             led[leader].append(place)
             continue

@@ -58,6 +58,7 @@ def knowledge_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(library, "SHIPPED", folder / "entries")
         patch.setattr(regression, "SET", folder / "regression.yaml")
+        patch.setenv("TEST_KNOWLEDGE", str(folder))  # for the processes that the nursery bears
         regression.cases.cache_clear()
         yield
 
@@ -130,6 +131,18 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     _administer(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     yield server.url(name)
     _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+ON_ONE_ALONE = "chat"
+"""The folder whose tests take SQLite alone in the quick run, and PostgreSQL in the long one: what differs between the two
+lies below the chat, where every test takes both, as conversations do."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        if item.path.parent.name == ON_ONE_ALONE and callspec and callspec.params.get("database_url") == "postgresql":
+            item.add_marker(pytest.mark.soak)
 
 
 @pytest.fixture

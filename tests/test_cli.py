@@ -164,7 +164,10 @@ def test_questions_are_decided_line_by_line_as_json(
     assert set(fourth) == {"error"}
 
 
-def test_explain_tells_every_measure_and_the_words_that_matched(capsys: pytest.CaptureFixture[str]) -> None:
+def test_explain_tells_every_measure_and_the_words_that_matched(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CIPO_FITTING", "false")
     assert run_bot.main(["knowledge", "explain", "what is the job of a CIPO"]) == 0
     decision, features, nearest = capsys.readouterr().out.splitlines()[:3]
     assert decision.startswith(("answer: cipo-01", "suggest: cipo-01"))

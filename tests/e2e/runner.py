@@ -31,6 +31,7 @@ from bot.settings import Settings
 from handlers.app import App
 from handlers.cli import run
 from handlers.services import Core
+from knowledge import library, regression
 from run_bot import build, build_core
 
 CLOCK, HOLD, DIE, DIE_SENDING = "clock", "hold", "die", "die-sending"
@@ -38,6 +39,14 @@ LOOK_EVERY = 0.01
 INBOX_LEASE, OUTBOX_LEASE, POLL = "TEST_INBOX_LEASE", "TEST_OUTBOX_LEASE", "TEST_POLL_SECONDS"
 """Environment: seconds that the work of a dead process rests, and that one poll of Telegram lasts, where a test cannot
 wait as long as an operator."""
+
+
+KNOWLEDGE = "TEST_KNOWLEDGE"
+"""Environment: a folder with the entries and questions that ship in the eyes of the tests."""
+
+if KNOWLEDGE in os.environ:
+    library.SHIPPED = Path(os.environ[KNOWLEDGE]) / "entries"  # type: ignore[misc]
+    regression.SET = Path(os.environ[KNOWLEDGE]) / "regression.yaml"  # type: ignore[misc]
 
 
 class FileClock:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from knowledge.clusters import COMPARED, WORK, clusters, promising
@@ -43,6 +43,7 @@ TEXTS = st.lists(st.lists(WORDS, max_size=6).map(" ".join), max_size=25)
 
 @given(TEXTS)
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@example(["patent", "how how how export export patent", "export", "how how how export export patent"])
 def test_every_question_stands_in_one_group_led_by_its_first(texts: list[str]) -> None:
     found = clusters(texts, ANALYZER)
     assert sorted(place for group in found for place in group) == list(range(len(texts)))
