@@ -134,8 +134,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 
 ON_ONE_ALONE = "chat"
-"""The folder whose tests take SQLite alone in the quick run, and PostgreSQL in the long one: what differs between the two
-lies below the chat, where every test takes both, as conversations do."""
+"""The folder whose tests take SQLite alone in the quick run, and PostgreSQL in the long one: what differs between the
+two lies below the chat, where every test takes both, as conversations do."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
