@@ -133,15 +133,17 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-ON_ONE_ALONE = "chat"
-"""The folder whose tests take SQLite alone in the quick run, and PostgreSQL in the long one: what differs between the
-two lies below the chat, where every test takes both, as conversations do."""
+QUICK_ON_SQLITE = ("botapi", "channels", "chat", "knowledge")
+"""Folders whose tests take SQLite alone in the quick run, and PostgreSQL in the long one. Where the two differ most, in
+what locks, races and is owed, the quick run takes both, as it does for conversations in the web chat."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         callspec = getattr(item, "callspec", None)
-        if item.path.parent.name == ON_ONE_ALONE and callspec and callspec.params.get("database_url") == "postgresql":
+        if callspec is None or callspec.params.get("database_url") != "postgresql":
+            continue
+        if item.path.parent.name in QUICK_ON_SQLITE or "in_telegram" in item.name:
             item.add_marker(pytest.mark.soak)
 
 

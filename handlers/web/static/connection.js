@@ -60,10 +60,10 @@ export class Connection extends EventTarget {
     return true;
   }
 
-  /** Messages keep their order; a press, whose answer may take a while, holds up nobody. */
+  /** All keep their order but presses: their answers may take a while, and hold up nobody. */
   #queuePost(frame) {
-    if (frame.type === "message") this.#posting = this.#posting.then(() => this.#post(frame));
-    else this.#post(frame);
+    if (frame.type === "press") this.#post(frame);
+    else this.#posting = this.#posting.then(() => this.#post(frame));
   }
 
   #openSocket() {
