@@ -79,9 +79,8 @@ class QuestionLog:
             return Before(_logged(last), last.context)
         answered = last.entry_id if last is not None and last.asked_at >= since else None
         context = shown or answered
-        return Before(
-            None, None if last is not None and last.helpful is False and context == last.entry_id else context
-        )
+        in_vain = last is not None and last.helpful is False and context == last.entry_id
+        return Before(None, None if in_vain else context)
 
     async def keep(self, contact_id: int, text: str, asked_in: int, context: str | None, decision: Decision) -> int:
         """Log a question with its decision; the number it has in the log."""

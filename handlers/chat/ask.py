@@ -22,7 +22,7 @@ from bot.texts.actions import (
     TellMe,
 )
 from handlers.chat.filters import Pressed, Typed
-from handlers.chat.reply import Reply, rows
+from handlers.chat.reply import Reply, cut, rows
 from handlers.services import Services
 from knowledge.answers import Answer, Decline, Heading, ShownEntry, Suggestions
 
@@ -243,7 +243,8 @@ def answer_message(entry: ShownEntry, question: int, say: Translator, person: Pe
 
 def _did_you_mean(outcome: Suggestions, say: Translator) -> Message:
     choices = tuple(
-        (Button(_cut(heading.question), PickSuggestion(outcome.question, heading.id)),) for heading in outcome.entries
+        (Button(cut(heading.question, BUTTON_TEXT), PickSuggestion(outcome.question, heading.id)),)
+        for heading in outcome.entries
     )
     person = (Button(say.plain("None of these: ask an expert"), AskExpert(outcome.question)),)
     wish = (_wish(outcome.question, True, say),)
@@ -266,8 +267,4 @@ def _book(say: Translator) -> Button:
 
 
 def _entry_button(heading: Heading, locale: str | None) -> Button:
-    return Button(_cut(heading.question), ShowEntry(heading.id, locale))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= BUTTON_TEXT else text[: BUTTON_TEXT - 1].rstrip() + "…"
+    return Button(cut(heading.question, BUTTON_TEXT), ShowEntry(heading.id, locale))

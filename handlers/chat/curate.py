@@ -37,7 +37,7 @@ from bot.texts.actions import (
 from bot.texts.markdown import to_html
 from bot.texts.message import Buttons
 from handlers.chat.filters import Holds, Pressed, Typed
-from handlers.chat.reply import Reply, rows
+from handlers.chat.reply import Reply, cut, rows
 from handlers.services import Services
 from knowledge.changes import Change
 from knowledge.check import Finding
@@ -184,7 +184,7 @@ def _turning(to: type[ShowKnowledge] | type[ShowReviews], page: int, count: int,
 
 def _batch_button(batch: Batch, say: Translator) -> Button:
     label = say.plain("{count} drafts of {file}", count=len(batch.drafts), file=batch.note)
-    return Button(_cut(f"✎ {label}", BUTTON_TEXT), PreviewBatch(batch.newest))
+    return Button(cut(f"✎ {label}", BUTTON_TEXT), PreviewBatch(batch.newest))
 
 
 async def reviews_pressed(
@@ -195,7 +195,7 @@ async def reviews_pressed(
     entries = sorted(due.values(), key=lambda entry: (entry.review_by, entry.id))
     page = _page_within(action.page, len(entries))
     listed = [
-        (Button(_cut(f"{entry.id}: {entry.texts[say.locale].question}", BUTTON_TEXT), ShowEntryHistory(entry.id)),)
+        (Button(cut(f"{entry.id}: {entry.texts[say.locale].question}", BUTTON_TEXT), ShowEntryHistory(entry.id)),)
         for entry in entries[page * PAGE : (page + 1) * PAGE]
     ]
     html = say.page("curate/reviews.html", count=len(entries))
@@ -204,15 +204,11 @@ async def reviews_pressed(
 
 def _waiting_button(revision: Revision, say: Translator) -> Button:
     mark = "⚠️" if revision.origin == "shipped" or revision.stale else "✎"
-    return Button(_cut(f"{mark} {revision.entry_id}: {_title(revision, say)}", BUTTON_TEXT), ShowRevision(revision.id))
+    return Button(cut(f"{mark} {revision.entry_id}: {_title(revision, say)}", BUTTON_TEXT), ShowRevision(revision.id))
 
 
 def _title(revision: Revision, say: Translator) -> str:
     return say.localized(revision.title) or say.plain("retired")
-
-
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
 # One entry
@@ -318,7 +314,7 @@ class _Version:
         return cls(
             valid_from=date.fromisoformat(begins) if begins else None,
             question=version[locale]["question"],
-            answer=to_html(_cut(version[locale]["answer"], share)),
+            answer=to_html(cut(version[locale]["answer"], share)),
             sources=tuple(Source(**source) for source in version["sources"][:MOST_SOURCES]),
             **days,
         )
@@ -425,7 +421,7 @@ class _Room:
         self.is_full = False
 
     def lines(self, lines: Iterable[str]) -> tuple[str, ...]:
-        return tuple(cut for line in lines if self._holds(cut := _cut(line, LONGEST_LINE)))
+        return tuple(short for line in lines if self._holds(short := cut(line, LONGEST_LINE)))
 
     def _holds(self, line: str) -> bool:
         self._left -= len(line) + 3
@@ -502,9 +498,9 @@ async def batch_pressed(
 
 
 def batch_message(batch: Batch, preview: Preview, say: Translator) -> Message:
-    ids = _cut(", ".join(draft.entry_id for draft in batch.drafts), LONGEST_LINE)
+    ids = cut(", ".join(draft.entry_id for draft in batch.drafts), LONGEST_LINE)
     heading = Markup("<b>{}</b>\n{}").format(
-        say("{count} drafts of {file}", count=len(batch.drafts), file=_cut(batch.note, QUESTION_TEXT)), ids
+        say("{count} drafts of {file}", count=len(batch.drafts), file=cut(batch.note, QUESTION_TEXT)), ids
     )
     publish = ((Button(say.plain("Publish all"), PublishBatch(batch.newest), style="success"),),)
     return Message(_preview(heading, preview, say), (*publish * (not preview.errors), _back(say)))
@@ -531,7 +527,7 @@ async def batch_publish_pressed(
 
 
 def _told(findings: Sequence[Finding], say: Translator) -> list[str]:
-    return [_cut(say.plain(finding.template, **finding.values), LONGEST_LINE) for finding in findings[:MOST_FINDINGS]]
+    return [cut(say.plain(finding.template, **finding.values), LONGEST_LINE) for finding in findings[:MOST_FINDINGS]]
 
 
 def _listed(heading: Markup, findings: Sequence[Finding], say: Translator) -> Markup:
@@ -548,7 +544,7 @@ class _Question:
 
     @classmethod
     def of(cls, each: Difference, say: Translator) -> "_Question":
-        return cls(_cut(each.case.text, QUESTION_TEXT), _decided(each.before, say), _decided(each.after, say))
+        return cls(cut(each.case.text, QUESTION_TEXT), _decided(each.before, say), _decided(each.after, say))
 
 
 def _decided(decision: Decision, say: Translator) -> str:

@@ -23,7 +23,7 @@ from bot.texts.actions import (
 from bot.texts.markdown import split
 from bot.texts.message import Buttons
 from handlers.chat.filters import Holds, NoText, Pressed, Typed
-from handlers.chat.reply import Reply
+from handlers.chat.reply import Reply, cut
 from handlers.services import Services
 
 REPLY_LIMIT = 3000
@@ -145,8 +145,7 @@ async def _open_questions(page: int, services: Services, say: Translator) -> Mes
 
 
 def _first_words(question: Question) -> str:
-    text = " ".join(question.text.split())
-    return text if len(text) <= 50 else text[:49] + "…"
+    return cut(" ".join(question.text.split()), 50)
 
 
 async def question_pressed(

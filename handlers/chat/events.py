@@ -27,7 +27,7 @@ from bot.texts.actions import (
 )
 from bot.texts.message import Buttons
 from handlers.chat.filters import Pressed
-from handlers.chat.reply import Reply
+from handlers.chat.reply import Reply, cut
 from handlers.services import Services
 from scheduler.events.files import calendar_file
 from scheduler.events.values import (
@@ -99,7 +99,7 @@ def upcoming_message(events: Sequence[EventView], page: int, now: datetime, say:
     """A page of the events ahead, each with a button to its details."""
     page = _within(page, events, UPCOMING_PAGE)
     shown = events[page * UPCOMING_PAGE : (page + 1) * UPCOMING_PAGE]
-    details = ((Button(_cut(say.localized(event.title)), ShowEvent(event.id)),) for event in shown)
+    details = ((Button(cut(say.localized(event.title), BUTTON_TEXT), ShowEvent(event.id)),) for event in shown)
     follow = say.plain("My reminders") if events else say.plain("Tell me of new events")
     follow_action = ShowReminderOverview() if events else ShowReminders(None)
     return Message(
@@ -118,7 +118,7 @@ def past_message(events: Sequence[PastEvent], page: int, say: Translator) -> Mes
     page = _within(page, events, PAST_PAGE)
     shown = events[page * PAST_PAGE : (page + 1) * PAST_PAGE]
     details = (
-        (Button(_cut(say.localized(event.title)), ShowEvent(event.event_id)),)
+        (Button(cut(say.localized(event.title), BUTTON_TEXT), ShowEvent(event.event_id)),)
         for event in shown
         if event.event_id is not None
     )
@@ -441,7 +441,7 @@ def overview_message(overview: Overview, say: Translator) -> Message:
         followed=[(event, _offsets(event.minutes, say)) for event in shown],
         hidden=len(overview.events) - len(shown),
     )
-    events = ((Button(_cut(say.localized(e.title)), ShowReminders(e.event_id)),) for e in shown)
+    events = ((Button(cut(say.localized(e.title), BUTTON_TEXT), ShowReminders(e.event_id)),) for e in shown)
     stop = Button(say.plain("Stop all of them"), StopAllReminders(), style="danger")
     return Message(
         html,
@@ -459,7 +459,3 @@ def overview_message(overview: Overview, say: Translator) -> Message:
 
 def _offsets(minutes: Sequence[int], say: Translator) -> str:
     return " · ".join(offset_label(each, say) for each in minutes)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= BUTTON_TEXT else text[: BUTTON_TEXT - 1].rstrip() + "…"

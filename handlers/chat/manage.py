@@ -38,7 +38,7 @@ from handlers.chat.event_form import (
     preview,
 )
 from handlers.chat.filters import Holds, Pressed, Typed
-from handlers.chat.reply import Reply, rows
+from handlers.chat.reply import Reply, cut, rows
 from handlers.services import Services
 from scheduler.events.values import (
     Added,
@@ -120,7 +120,7 @@ def managed_list(events: Sequence[EventView], page: int, say: Translator, troubl
     """A page of the events ahead, with how many come; and which of the messages sent to people came to a bad end."""
     page = max(0, min(page, (len(events) - 1) // PAGE))
     shown = events[page * PAGE : (page + 1) * PAGE]
-    details = ((Button(_cut(say.localized(e.title), BUTTON_TEXT), ManageEvent(e.id)),) for e in shown)
+    details = ((Button(cut(say.localized(e.title), BUTTON_TEXT), ManageEvent(e.id)),) for e in shown)
     back = (Button(say.plain("‹ Previous"), ManageEvents(page - 1)),)
     on = (Button(say.plain("Next ›"), ManageEvents(page + 1)),)
     return Message(
@@ -377,11 +377,7 @@ def _shown(step: str, value: str, form: Form, now: datetime, say: Translator) ->
         days, clock = value[1:].split(" ")
         last = date.fromisoformat(form.answers["date"]) + timedelta(days=int(days))
         return f"{say.day(last)} {clock}"
-    return _cut(value, KEPT_TEXT)
-
-
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+    return cut(value, KEPT_TEXT)
 
 
 # The summary, and doing it

@@ -34,7 +34,7 @@ from bot.texts.actions import (
 )
 from bot.texts.message import Buttons
 from handlers.chat.filters import Holds, Pressed, Typed
-from handlers.chat.reply import Reply, rows
+from handlers.chat.reply import Reply, cut, rows
 from handlers.services import Services
 from knowledge.check import Finding
 from knowledge.curation import Gone as NoEntry
@@ -141,8 +141,7 @@ async def _list(page: int, note: str | None, services: Services, say: Translator
 
 
 def _cut(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= BUTTON_TEXT else text[: BUTTON_TEXT - 1].rstrip() + "…"
+    return cut(" ".join(text.split()), BUTTON_TEXT)
 
 
 async def miss_pressed(

@@ -81,3 +81,8 @@ class Reply:
 def rows(items: Sequence[T], width: int) -> tuple[tuple[T, ...], ...]:
     """The items in rows of `width`."""
     return tuple(tuple(items[at : at + width]) for at in range(0, len(items), width))
+
+
+def cut(text: str, limit: int) -> str:
+    """The text, or as much of it as fits `limit` characters together with an ellipsis."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

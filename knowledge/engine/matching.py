@@ -85,11 +85,12 @@ class Matcher:
         joined = self._index.query(_joined(before, analysis))
         alone, together = self._ranked(query), self._ranked(joined)
         entries = alone.evidence.entries
-        likely = np.sqrt(alone.chances * _chances_of(entries, together)) * self._openness(entries, context)
+        openness = self._openness(entries, context)
+        likely = np.sqrt(alone.chances * _chances_of(entries, together)) * openness
         share = likely / (likely.sum() or 1.0)
         cover = self._index.cover(_content(analysis), entries)
         trust = float(self._trust.probability(signs_of(joined, self._without(together, context))))
-        open_to = (self._openness(entries, context) > BESIDE) & (cover >= ABOUT_IT)
+        open_to = (openness > BESIDE) & (cover >= ABOUT_IT)
         confidence = np.minimum(share * cover * trust, BEST) * open_to
         confidence[entries == self._numbers[context]] += LEAST  # it stays in sight
         return self._candidates(text, analysis, query, alone, confidence, set(), k, context)
