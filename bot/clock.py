@@ -1,8 +1,9 @@
-"""The one source of "now" for the business; handed in at build, so that tests can move it."""
+"""The one source of "now" for the business, handed in at build, so that tests can move it; the zones there are."""
 
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Protocol
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 
 class Clock(Protocol):
@@ -19,3 +20,9 @@ class SystemClock:
 def day_in(zone: str, clock: Clock) -> date:
     """Which day it is there."""
     return clock.now().astimezone(ZoneInfo(zone)).date()
+
+
+@cache
+def known_zones() -> frozenset[str]:
+    """Every IANA name; read from the disk once, which takes longer than most of what asks."""
+    return frozenset(available_timezones())

@@ -10,7 +10,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -24,6 +23,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
+from bot.clock import known_zones
+
 
 class OperatorError(Exception):
     """Something the operator can mend; the text says in one line where and how."""
@@ -34,7 +35,7 @@ class SettingsError(OperatorError):
 
 
 def _known_zone(zone: str) -> str:
-    if zone not in available_timezones():
+    if zone not in known_zones():
         raise ValueError("is no IANA time zone; write it like Asia/Hong_Kong")
     return zone
 

@@ -2,8 +2,8 @@
 
 from functools import lru_cache
 from importlib.resources import files
-from zoneinfo import available_timezones
 
+from bot.clock import known_zones
 from bot.texts import LOCALES, city
 
 CITIES = {
@@ -48,7 +48,7 @@ def find_zone(text: str) -> str | None:
 
 @lru_cache(maxsize=1)
 def _names() -> dict[str, str]:
-    return {zone.casefold(): zone for zone in available_timezones() if "/" in zone or zone == "UTC"}
+    return {zone.casefold(): zone for zone in known_zones() if "/" in zone or zone == "UTC"}
 
 
 @lru_cache(maxsize=1)

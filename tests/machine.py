@@ -19,7 +19,6 @@ from bot.outbox.models import OutboxRow
 from bot.settings import Settings
 from bot.texts import LOCALES
 from handlers.app import App
-from handlers.chat.commands import introduce
 from handlers.services import Core
 from knowledge.live import View
 from knowledge.revisions import state
@@ -221,7 +220,6 @@ async def machine(settings: Settings, clock: Clock) -> AsyncIterator[Machine]:
     app = build(build_core(settings, clock))
     core = app.core
     await take_up_knowledge(core)
-    await introduce(app.web_bot, core.texts, settings.bot_name)
     try:
         yield Machine(app)
     finally:

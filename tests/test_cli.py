@@ -16,8 +16,8 @@ import pytest
 
 import run_bot
 from bot.storage import Database
+from knowledge import library
 from knowledge.engine import Why
-from knowledge.library import SHIPPED, load
 from tests.conftest import MovableClock
 from tests.knowledge.house import answering, replica
 
@@ -152,6 +152,7 @@ def test_sample_data_are_not_for_real_people(
 def test_questions_are_decided_line_by_line_as_json(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setenv("CIPO_FITTING", "false")
     lines = ['{"text": "什么是CIPO"}', "no json", '{"text": "hello"}', '{"text": "x", "locale": "fr"}']
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(lines) + "\n"))
     assert run_bot.main(["knowledge", "ask", "--jsonl"]) == 1
@@ -185,8 +186,6 @@ def test_the_shipped_knowledge_is_without_fault(capsys: pytest.CaptureFixture[st
 def test_a_broken_entry_stops_the_migration_with_its_place(
     installation: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from knowledge import library
-
     folder = installation / "entries"
     folder.mkdir()
     (folder / "cipo.yaml").write_text("- id: cipo-01\n  basis: hearsay\n")
@@ -220,7 +219,7 @@ def test_an_export_imports_as_unchanged(migrated: Path, form: str, capsys: pytes
     assert run_bot.main(["knowledge", "import", f"all.{form}", "--whole"]) == 0
     exported, imported = capsys.readouterr().out.splitlines()
     assert re.fullmatch(rf"all\.{form}: \d+ entries", exported)
-    ids = {entry.id for entry in load().entries}  # some have a text for each time
+    ids = {entry.id for entry in library.load().entries}  # some have a text for each time
     assert imported == f"0 added, 0 changed, {len(ids)} unchanged, 0 retired"
 
 
@@ -308,11 +307,11 @@ async def edit_and_ship(installation: Path) -> None:
     """Somebody edits an entry; the next version does not ship it."""
     from knowledge.shipped import merge_shipped
 
-    shutil.copytree(SHIPPED, installation / "entries")
+    shutil.copytree(library.SHIPPED, installation / "entries")
     smalltalk = installation / "entries" / "smalltalk.yaml"
     kept = re.sub(r"(?ms)^- id: smalltalk-joke$.*?(?=^- id: )", "", smalltalk.read_text(encoding="utf-8"))
     smalltalk.write_text(kept, encoding="utf-8")
-    shutil.copy(SHIPPED.parent / "glossary.csv", installation / "glossary.csv")
+    shutil.copy(library.SHIPPED.parent / "glossary.csv", installation / "glossary.csv")
     db, clock = Database(f"sqlite:///{installation / 'data' / 'cipo.db'}"), MovableClock()
     async with replica(db, clock) as one:
         await one.publishes("smalltalk-joke", answering(await one.content("smalltalk-joke"), "No."))

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from functools import cache
 from typing import Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
+
+from bot.clock import known_zones
 
 EventKind = Literal["forum", "training"]
 Localized = Mapping[str, str]
@@ -23,12 +24,6 @@ def instant(local: datetime, zone: str) -> datetime:
     first is meant.
     """
     return local.replace(tzinfo=ZoneInfo(zone), fold=0).astimezone(UTC)
-
-
-@cache
-def _zones() -> frozenset[str]:
-    """Read from disk once: it takes longer than everything else about an event."""
-    return frozenset(available_timezones())
 
 
 class Problem(StrEnum):
@@ -64,7 +59,7 @@ class Times:
             raise ValueError("the time on the wall has no offset")
 
     def problem(self, now: datetime) -> Problem | None:
-        if self.zone not in _zones():
+        if self.zone not in known_zones():
             return Problem.UNKNOWN_ZONE
         if max(self.starts_local.year, self.ends_local.year) > now.year + YEARS_AHEAD:
             return Problem.TOO_FAR

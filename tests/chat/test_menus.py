@@ -1,9 +1,18 @@
 """The commands menu and the frame of the page speak the language that the bot does."""
 
+import pytest
+
 from bot.channels.webchat.push import StateChanged
 from bot.texts import LOCALES
-from handlers.chat.commands import commands
+from handlers.chat.commands import commands, introduce
 from tests.machine import Machine, Visitor
+
+
+@pytest.fixture
+async def chat(chat: Machine) -> Machine:
+    """As when serving has begun."""
+    await introduce(chat.app.web_bot, chat.core.texts, chat.core.settings.bot_name)
+    return chat
 
 
 async def menu(chat: Machine, visitor: Visitor) -> list[str]:
