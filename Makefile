@@ -12,10 +12,10 @@ run: $(STAMP)
 	@$(PY) run_bot.py serve
 
 test: $(STAMP)
-	@$(PY) -m pytest -q -n 3 --dist worksteal -m "not soak"
+	@$(PY) -m pytest -q -n 4 --dist worksteal -m "not soak"
 
 soak: $(STAMP)
-	@$(PY) -m pytest -q -n 3 --dist worksteal -m soak
+	@$(PY) -m pytest -q -n 4 --dist worksteal -m soak
 
 lint: $(STAMP)
 	@$(PY) -m ruff check .

@@ -133,8 +133,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-QUICK_ON_SQLITE = ("botapi", "channels", "chat", "knowledge")
-"""Folders whose tests take SQLite alone in the quick run, and PostgreSQL in the long one. Where the two differ most, in
+QUICK_ON_SQLITE = ("botapi", "channels", "chat", "knowledge", "test_languages.py")
+"""Folders and files whose tests take SQLite alone in the quick run, and PostgreSQL in the long one. Where the two differ most, in
 what locks, races and is owed, the quick run takes both, as it does for conversations in the web chat."""
 
 
@@ -143,7 +143,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         callspec = getattr(item, "callspec", None)
         if callspec is None or callspec.params.get("database_url") != "postgresql":
             continue
-        if item.path.parent.name in QUICK_ON_SQLITE or "in_telegram" in item.name:
+        if {item.path.name, item.path.parent.name} & {*QUICK_ON_SQLITE} or "in_telegram" in item.name:
             item.add_marker(pytest.mark.soak)
 
 
