@@ -2,20 +2,23 @@
 
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from bot.storage import Database
+from bot.storage import Database, database
 from knowledge import library, regression
 from tests.e2e.nursery import Nursery
 from tests.postgres import Postgres
-from tests.schema import create_schema, small_knowledge
+from tests.schema import create_bare_schema, create_schema, small_knowledge
 
 # how long an example takes says more about the machine's neighbours than about the code
 hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -63,6 +66,30 @@ def knowledge_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
         yield
 
 
+class Compiled(dict[Any, Any]):
+    """Statements compiled for one kind of database, whichever engine was first: SQLAlchemy's keys begin with that."""
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        return super().get(key[1:], default)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(key[1:], value)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def statements_are_compiled_once() -> Iterator[None]:
+    """Every test makes engines of its own, which would take a good part of its time to compile what others have."""
+    compiled: dict[str, Compiled] = defaultdict(Compiled)
+
+    def create(url: URL, **options: Any) -> AsyncEngine:
+        kept = {"compiled_cache": compiled[url.drivername]}
+        return create_async_engine(url, **options, execution_options=kept)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "create_async_engine", create)
+        yield
+
+
 @pytest.fixture
 def clock() -> MovableClock:
     return MovableClock()
@@ -85,22 +112,8 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def bare_sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "bare.db"
-    create_schema(f"sqlite:///{path}", with_knowledge=False)
+    create_bare_schema(f"sqlite:///{path}")
     return path
-
-
-@pytest.fixture(scope="session")
-def postgres_template(postgres: Postgres) -> str:
-    _administer(postgres, "CREATE DATABASE template_cipo")
-    create_schema(postgres.url("template_cipo"))
-    return "template_cipo"
-
-
-@pytest.fixture(scope="session")
-def bare_postgres_template(postgres: Postgres) -> str:
-    _administer(postgres, "CREATE DATABASE template_bare")
-    create_schema(postgres.url("template_bare"), with_knowledge=False)
-    return "template_bare"
 
 
 @pytest.fixture(scope="session")
@@ -110,32 +123,25 @@ def nursery() -> Iterator[Nursery]:
         yield started
 
 
-_databases = count()
-
 ASK_NOTHING = ("channels", "outbox", "scheduler")
 """Folders whose tests ask no question: databases without the knowledge are copied in a fraction of the time."""
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a fresh database with the whole schema and, where questions are asked, the knowledge."""
-    bare = "bare_" if request.path.parent.name in ASK_NOTHING else ""
+    bare = request.path.parent.name in ASK_NOTHING
     if request.param == "sqlite":
-        path = tmp_path / "test.db"
-        shutil.copy(request.getfixturevalue(f"{bare}sqlite_template"), path)
-        yield f"sqlite:///{path}"
-        return
+        template = request.getfixturevalue("bare_sqlite_template" if bare else "sqlite_template")
+        shutil.copy(template, path := tmp_path / "test.db")
+        return f"sqlite:///{path}"
     server: Postgres = request.getfixturevalue("postgres")
-    template = request.getfixturevalue(f"{bare}postgres_template")
-    name = f"test_{next(_databases)}"
-    _administer(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-    yield server.url(name)
-    _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+    return server.fresh("bare", create_bare_schema) if bare else server.fresh("whole", create_schema)
 
 
 QUICK_ON_SQLITE = ("botapi", "channels", "chat", "knowledge", "test_languages.py")
-"""Folders and files whose tests take SQLite alone in the quick run, and PostgreSQL in the long one. Where the two differ most, in
-what locks, races and is owed, the quick run takes both, as it does for conversations in the web chat."""
+"""Folders and files whose tests take SQLite alone in the quick run, and PostgreSQL in the long one. Where the two
+differ most, in what locks, races and is owed, the quick run takes both, as for conversations in the web chat."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -152,18 +158,3 @@ async def db(database_url: str) -> AsyncIterator[Database]:
     database = Database(database_url)
     yield database
     await database.close()
-
-
-def _administer(server: Postgres, statement: str) -> None:
-    import asyncio
-
-    async def run() -> None:
-        import asyncpg
-
-        connection = await asyncpg.connect(server.url("postgres"))
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
-
-    asyncio.run(run())

@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import importlib
 import shutil
+from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -48,16 +49,25 @@ def import_tables() -> None:
         importlib.import_module(module)
 
 
-def create_schema(url: str, with_knowledge: bool = True) -> None:
-    async def create() -> None:
-        db = Database(url)
-        await migrate(db)
-        if with_knowledge:
-            await merge_shipped(db, INSTALLED)
-            await store_head(db)
-        await db.close()
+def create_bare_schema(url: str) -> None:
+    """Without the knowledge."""
+    asyncio.run(_create(url, migrate))
 
-    asyncio.run(create())
+
+def create_schema(url: str) -> None:
+    """With the knowledge, and the head fitted to it."""
+    asyncio.run(_create(url, migrate, merge_installed, store_head))
+
+
+async def _create(url: str, *steps: Callable[[Database], Awaitable[object]]) -> None:
+    db = Database(url)
+    for step in steps:
+        await step(db)
+    await db.close()
+
+
+async def merge_installed(db: Database) -> None:
+    await merge_shipped(db, INSTALLED)
 
 
 SMALL = ("cipo", "events_training", "appointments", "bot_privacy", "patents", library.SMALL_TALK)
