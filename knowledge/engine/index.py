@@ -398,21 +398,23 @@ class _Cover:
         pairs, first = np.unique(entry_of * len(self._hashes) + words, return_inverse=True)
         self._shares = np.zeros(len(pairs), dtype=np.float32)
         np.maximum.at(self._shares, first, share_of)
-        using, self._words = np.divmod(pairs, max(len(self._hashes), 1))
-        self._starts = np.searchsorted(using, np.arange(entries + 1))
-        self._idf = np.log1p(entries / np.maximum(1, np.bincount(self._words, minlength=len(self._hashes))))
+        using, used = np.divmod(pairs, max(len(self._hashes), 1))
+        by_word = np.argsort(used, kind="stable")
+        self._users, self._shares = using[by_word], self._shares[by_word]
+        self._starts = np.searchsorted(used[by_word], np.arange(len(self._hashes) + 1))
+        self._idf = np.log1p(entries / np.maximum(1, np.diff(self._starts)))
+        self._entries = entries
         self._unseen = float(np.log1p(entries))
 
     def of(self, words: Hashes, entries: Ints) -> Floats:
         """For each of the entries the share of the words' weight that it covers."""
         at, known = self._places(words)
-        wanted = np.zeros(len(self._hashes))
-        wanted[at[known]] = self._idf[at[known]]
-        total = wanted[at[known]].sum() + self._unseen * (~known).sum()
-        lengths = self._starts[entries + 1] - self._starts[entries]
-        used = ranges(self._starts[entries], lengths)
-        weights = wanted[self._words[used]] * self._shares[used]
-        return _sums(np.repeat(np.arange(len(entries)), lengths), weights, len(entries)) / (total or 1.0)
+        used = at[known]
+        total = self._idf[used].sum() + self._unseen * (~known).sum()
+        lengths = self._starts[used + 1] - self._starts[used]
+        uses = ranges(self._starts[used], lengths)
+        weights = np.repeat(self._idf[used], lengths) * self._shares[uses]
+        return _sums(self._users[uses], weights, self._entries)[entries] / (total or 1.0)
 
     def unknown(self, analysis: Analysis, features: Hashes) -> float:
         """The share of a question's weight in words that no entry uses; a function word is none."""
