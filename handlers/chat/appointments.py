@@ -3,12 +3,10 @@
 from aiogram import Router
 from aiogram.filters import Command
 from aiogram.types import CallbackQuery
-from aiogram.types import Message as ChatMessage
 
 from bot.texts import Button, Message, Translator
 from bot.texts.actions import (
     CancelAppointment,
-    GoHome,
     MoveAppointment,
     MoveTo,
     SendCalendarFile,
@@ -18,8 +16,9 @@ from bot.texts.actions import (
 )
 from bot.texts.message import Buttons
 from handlers.chat import times
+from handlers.chat.buttons import book_expert, main_menu, my_appointments, show_appointment
 from handlers.chat.filters import Pressed
-from handlers.chat.talk import Talk
+from handlers.chat.talk import Event, Talk
 from handlers.chat.times import Wish
 from scheduler.appointments.kinds import page_values
 from scheduler.appointments.values import (
@@ -41,7 +40,7 @@ LISTED = 15
 def setup() -> Router:
     router = Router(name="appointments")
     router.message.register(appointments_wanted, Command("appointments"))
-    router.callback_query.register(appointments_pressed, Pressed(ShowAppointments))
+    router.callback_query.register(appointments_wanted, Pressed(ShowAppointments))
     router.callback_query.register(appointment_pressed, Pressed(ShowAppointment))
     router.callback_query.register(move_wanted, Pressed(MoveAppointment))
     router.callback_query.register(moved, Pressed(MoveTo))
@@ -53,13 +52,8 @@ def setup() -> Router:
 # The list
 
 
-async def appointments_wanted(message: ChatMessage, talk: Talk) -> None:
-    await talk.leave_dialog()
-    await talk.reply.send(_list(await talk.appointments.mine(talk.contact_id), talk.say))
-
-
-async def appointments_pressed(press: CallbackQuery, talk: Talk) -> None:
-    await talk.reply.show(_list(await talk.appointments.mine(talk.contact_id), talk.say))
+async def appointments_wanted(event: Event, talk: Talk) -> None:
+    await talk.reply.show(_list(await talk.services.appointments.mine(talk.contact_id), talk.say))
 
 
 def _list(mine: Mine, say: Translator) -> Message:
@@ -74,8 +68,7 @@ def _list(mine: Mine, say: Translator) -> Message:
     )
     once = {view.id: view for view in (*upcoming, *as_expert, *mine.recent)}
     each = tuple((_open(view, say),) for view in once.values())
-    book = Button(say.plain("Book an expert"), StartBooking(None))
-    return Message(html, (*each, (book, Button(say.plain("Main menu"), GoHome()))))
+    return Message(html, (*each, (book_expert(say), main_menu(say))))
 
 
 def _open(view: AppointmentView, say: Translator) -> Button:
@@ -91,7 +84,7 @@ def label(view: AppointmentView, say: Translator) -> str:
 
 
 async def appointment_pressed(press: CallbackQuery, action: ShowAppointment, talk: Talk) -> None:
-    view = await talk.appointments.view(action.appointment, talk.contact_id)
+    view = await talk.services.appointments.view(action.appointment, talk.contact_id)
     if view is None:
         await _not_found(talk)
         return
@@ -117,7 +110,7 @@ def _choices(view: AppointmentView, talk: Talk) -> Buttons:
 
 
 def _to_list(view: AppointmentView, say: Translator) -> tuple[Button, ...]:
-    return (Button(say.plain("My appointments"), ShowAppointments(view.id)),)
+    return (my_appointments(say, view.id),)
 
 
 async def _not_found(talk: Talk) -> None:
@@ -150,7 +143,7 @@ def _changed(say: Translator) -> str:
 
 
 async def move_wanted(press: CallbackQuery, action: MoveAppointment, talk: Talk) -> None:
-    view = await talk.appointments.view(action.appointment, talk.contact_id)
+    view = await talk.services.appointments.view(action.appointment, talk.contact_id)
     if view is None or view.role(talk.contact_id) != "owner":
         await _not_found(talk)
     elif not view.ahead(talk.now):
@@ -165,11 +158,11 @@ async def moved(press: CallbackQuery, action: MoveTo, talk: Talk) -> None:
     if start is None:
         await _not_found(talk)
         return
-    present = await talk.appointments.view(action.appointment, talk.contact_id)
+    present = await talk.services.appointments.view(action.appointment, talk.contact_id)
     if present is not None and present.start == start and present.version == action.version:
         await _as_it_is(present, say.plain("That is the time it has already."), talk)
         return
-    outcome = await talk.appointments.move(action.appointment, talk.contact_id, action.version, start)
+    outcome = await talk.services.appointments.move(action.appointment, talk.contact_id, action.version, start)
     match outcome:
         case Moved(view):
             await talk.reply.show(_has_moved(view, say))
@@ -187,8 +180,7 @@ def _has_moved(view: AppointmentView, say: Translator) -> Message:
         "<b>Moved</b>: your appointment is now {when}.\n\nThe new file for your calendar follows.",
         when=say.when(view.start, view.end),
     )
-    show = Button(say.plain("Show the appointment"), ShowAppointment(view.id))
-    return Message(text, ((show,), _to_list(view, say)))
+    return Message(text, ((show_appointment(view.id, say),), _to_list(view, say)))
 
 
 # Its end
@@ -199,7 +191,7 @@ async def cancel_pressed(press: CallbackQuery, action: CancelAppointment, talk: 
     if action.sure:
         await _cancel(action, talk)
         return
-    view = await talk.appointments.view(action.appointment, talk.contact_id)
+    view = await talk.services.appointments.view(action.appointment, talk.contact_id)
     if view is None or not view.ahead(talk.now):
         await _as_it_is(view, _why_closed(view, say), talk)
     elif view.version != action.version:
@@ -219,7 +211,7 @@ def _sure(view: AppointmentView, say: Translator) -> Message:
 
 
 async def _cancel(action: CancelAppointment, talk: Talk) -> None:
-    outcome = await talk.appointments.cancel(action.appointment, talk.contact_id, action.version)
+    outcome = await talk.services.appointments.cancel(action.appointment, talk.contact_id, action.version)
     match outcome:
         case Cancelled(view) | AlreadyCancelled(view):
             await talk.reply.show(_is_cancelled(view, talk))
@@ -241,10 +233,10 @@ def _is_cancelled(view: AppointmentView, talk: Talk) -> Message:
 
 
 async def file_wanted(press: CallbackQuery, action: SendCalendarFile, talk: Talk) -> None:
-    document = await talk.appointments.calendar_file(action.appointment, talk.contact_id, talk.say)
+    document = await talk.services.appointments.calendar_file(action.appointment, talk.contact_id, talk.say)
     if document is None:
         await _not_found(talk)
         return
-    show = Button(talk.say.plain("Show the appointment"), ShowAppointment(action.appointment))
     text = talk.say("The appointment as it stands now, for your calendar.")
+    show = show_appointment(action.appointment, talk.say)
     await talk.reply.send(Message(text, ((show,),), document))

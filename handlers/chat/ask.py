@@ -1,4 +1,7 @@
-"""Any free text is a question: answer, "did you mean", or a decline that offers a person. Topics to browse."""
+"""Any free text is a question: answer, "did you mean", or a decline that offers a person. Topics to browse.
+
+A message keeps the language of the question it answers, and so does what its buttons open.
+"""
 
 from dataclasses import replace
 
@@ -7,28 +10,23 @@ from aiogram.filters import Command, StateFilter
 from aiogram.types import CallbackQuery
 from aiogram.types import Message as ChatMessage
 
-from bot.people.contacts import Person
-from bot.texts import LOCALES, Button, Message, Translator
+from bot.texts import Button, Message, Translator
 from bot.texts.actions import (
     AskExpert,
-    GoHome,
     PickSuggestion,
     RateAnswer,
     ShowCategory,
     ShowEntry,
     ShowTopics,
     ShowWhy,
-    StartBooking,
     TellMe,
 )
+from handlers.chat.buttons import Page, ask_expert, book_expert, label, main_menu, rows
 from handlers.chat.filters import Pressed, Typed
-from handlers.chat.reply import Reply, cut, rows
-from handlers.services import Services
+from handlers.chat.talk import Talk
 from knowledge.answers import Answer, Decline, Heading, ShownEntry, Suggestions
 
 PAGE = 8
-BUTTON_TEXT = 60
-"""Longer questions are cut on buttons: a phone shows no more."""
 
 
 def setup() -> Router:
@@ -44,227 +42,193 @@ def setup() -> Router:
     return router
 
 
-async def asked(
-    message: ChatMessage,
-    services: Services,
-    person: Person,
-    update_id: int,
-    reply: Reply,
-) -> None:
-    if not services.answers.is_ready:
-        await reply.typing()
-    text = message.text or ""
-    outcome = await services.answers.ask(person.contact_id, text, person.locale, update_id)
-    await reply.send(_shown(outcome, services, person))
+# A question
 
 
-async def suggestion_picked(
-    press: CallbackQuery, action: PickSuggestion, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
-    here = await _of_question(action.question, services, person, say)
-    answer = await services.answers.pick(person.contact_id, action.question, action.entry, here.locale)
-    if answer is None:
-        await reply.toast(say.plain("That answer is no longer here. Please ask again."))
-    else:
-        await reply.show(_outcome_message(answer, here, person))
-
-
-async def answer_rated(
-    press: CallbackQuery, action: RateAnswer, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
-    if not await services.questions.rate(person.contact_id, action.question, action.helpful):
-        await reply.toast(say.plain("That answer is no longer here. Please ask again."))
-    elif action.helpful:
-        await reply.toast(say.plain("Thank you, good to know."))
-    else:
-        await reply.send(await _not_helped(action.question, services, person, say))
-
-
-async def _not_helped(question: int, services: Services, person: Person, say: Translator) -> Message:
-    stands = await services.wishes.stands(person.contact_id, question)
-    expert = Button(say.plain("Ask an expert"), AskExpert(question))
-    return Message(say.page("answers/not_helped.html", wished=stands), ((expert,), (_wish(question, not stands, say),)))
-
-
-async def wish_pressed(
-    press: CallbackQuery, action: TellMe, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
-    """The asker wants to be told of an answer, or not any more."""
-    wishes, asker = services.wishes, person.contact_id
-    here = await _of_question(action.question, services, person, say)
-    if action.on:
-        stands = await wishes.wish(asker, action.question, here.locale)
-    else:
-        stands = await wishes.withdraw(asker, action.question)
-    if stands:
-        await reply.show(_wish_noted(action.question, action.on, here))
-    else:
-        await reply.toast(say.plain("That question is no longer here. Please ask again."), alert=True)
-
-
-def _wish_noted(question: int, on: bool, say: Translator) -> Message:
-    person = Button(say.plain("Ask an expert"), AskExpert(question))
-    if on:
-        return Message(say.page("answers/wished.html"), ((person, _wish(question, False, say)),))
-    text = say("All right, I will not tell you about that question.")
-    return Message(text, ((person, _wish(question, True, say)),))
-
-
-def _wish(question: int, on: bool, say: Translator) -> Button:
-    label = say.plain("Tell me when there is an answer") if on else say.plain("Do not tell me after all")
-    return Button(label, TellMe(question, on))
-
-
-async def topics_wanted(
-    message: ChatMessage, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
-    await reply.send(await topics(services, say, person))
-
-
-async def topics_pressed(
-    press: CallbackQuery, action: ShowTopics, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
-    await reply.show(await topics(services, _in(action.locale, services, say), person))
-
-
-async def category_pressed(
-    press: CallbackQuery, action: ShowCategory, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
-    here = _in(action.locale, services, say)
-    entries = await services.answers.category(action.category, here.locale)
-    if not entries:
-        await reply.show(await topics(services, here, person))
-        return
-    page = max(0, min(action.page, (len(entries) - 1) // PAGE))
-    await reply.show(await _category(action.category, entries, page, services, here, person))
-
-
-async def entry_pressed(
-    press: CallbackQuery, action: ShowEntry, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
-    if not await open_entry(action.entry, services, person, _in(action.locale, services, say), reply):
-        await reply.toast(say.plain("That answer is no longer here. Please ask again."))
-
-
-async def open_entry(entry_id: str, services: Services, person: Person, say: Translator, reply: Reply) -> bool:
-    """Show one entry in the language of `say`; False when there is none of that id."""
-    entry = await services.answers.open(person.contact_id, entry_id, say.locale)
-    if entry is None:
-        return False
-    await reply.show(answer_message(entry, 0, say, person))
-    return True
-
-
-# Languages. A message keeps the language of the question it answers, and so does what its buttons open.
-
-
-def _in(locale: str | None, services: Services, say: Translator) -> Translator:
-    """Speaks the language a button names; without one, the person's."""
-    return services.texts.translator(locale, say.zone) if locale is not None and locale in LOCALES else say
-
-
-async def _of_question(question: int, services: Services, person: Person, say: Translator) -> Translator:
-    """Speaks the language of a question that this person asked."""
-    logged = await services.questions.logged(question, person.contact_id)
-    return _in(logged.locale if logged else None, services, say)
-
-
-def _named(say: Translator, person: Person) -> str | None:
-    """The language for the buttons of a message; None, which follows every switch, for the person's own."""
-    return say.locale if say.locale != person.locale else None
-
-
-async def topics(services: Services, say: Translator, person: Person) -> Message:
-    locale = _named(say, person)
-    categories = [
-        (Button(say.localized(category.names), ShowCategory(category.id, 0, locale)),)
-        for category in await services.answers.categories()
-    ]
-    text = say("<b>Topics</b>\n\nPick one, or just type your question in your own words.")
-    return Message(text, (*categories, (Button(say.plain("Main menu"), GoHome()),)))
-
-
-async def _category(
-    category: str, entries: list[Heading], page: int, services: Services, say: Translator, person: Person
-) -> Message:
-    locale = _named(say, person)
-    categories = await services.answers.categories()
-    name = next((c.names for c in categories if c.id == category), category)
-    listed = [_entry_button(heading, locale) for heading in entries[page * PAGE : (page + 1) * PAGE]]
-    turn = []
-    if page > 0:
-        turn.append(Button(say.plain("‹ Previous"), ShowCategory(category, page - 1, locale)))
-    if (page + 1) * PAGE < len(entries):
-        turn.append(Button(say.plain("Next ›"), ShowCategory(category, page + 1, locale)))
-    html = say("<b>{name}</b>\n\n{count} questions.", name=say.localized(name), count=len(entries))
-    back = (Button(say.plain("All topics"), ShowTopics(locale)),)
-    return Message(html, (*rows(listed, 1), *([tuple(turn)] if turn else []), back))
-
-
-def _shown(outcome: Answer | Suggestions | Decline, services: Services, person: Person) -> Message:
-    """Speaks the language of the question, which need not be the person's."""
+async def asked(message: ChatMessage, talk: Talk) -> None:
+    answers = talk.services.answers
+    if not answers.is_ready:
+        await talk.reply.typing()
+    outcome = await answers.ask(talk.contact_id, message.text or "", talk.person.locale, talk.update_id)
     locale = outcome.entry.locale if isinstance(outcome, Answer) else outcome.locale
-    return _outcome_message(outcome, services.texts.translator(locale, person.zone), person)
+    await talk.reply.send(_outcome_message(outcome, talk.in_language(locale)))
 
 
-def _outcome_message(outcome: Answer | Suggestions | Decline, say: Translator, person: Person) -> Message:
+def _outcome_message(outcome: Answer | Suggestions | Decline, talk: Talk) -> Message:
     if isinstance(outcome, Answer):
-        message = answer_message(outcome.entry, outcome.question, say, person)
+        message = _answer(outcome.entry, outcome.question, talk)
     elif isinstance(outcome, Suggestions):
-        message = _did_you_mean(outcome, say)
+        message = _did_you_mean(outcome, talk.say)
     else:
-        message = _declined(outcome, say, person)
-    return _with_why(message, outcome.question, person, say)
+        message = _declined(outcome, talk)
+    return _with_why(message, outcome.question, talk)
 
 
-def _with_why(message: Message, question: int, person: Person, say: Translator) -> Message:
+def _with_why(message: Message, question: int, talk: Talk) -> Message:
     """Staff can look behind the answer."""
-    if not person.is_staff():
+    if not talk.person.is_staff():
         return message
-    why = (Button(say.plain("Why this answer?"), ShowWhy(question)),)
+    why = (Button(talk.say.plain("Why this answer?"), ShowWhy(question)),)
     return replace(message, buttons=(*message.buttons, why))
 
 
-def answer_message(entry: ShownEntry, question: int, say: Translator, person: Person) -> Message:
+def _answer(entry: ShownEntry, question: int, talk: Talk) -> Message:
     """An entry with its sources, what is related, and the way to a person; `question` 0 means it was browsed."""
     if entry.category == "smalltalk":
         return Message(entry.html)
+    say, locale = talk.say, _locale(talk)
     html = say.page("answers/answer.html", entry=entry)
-    locale = _named(say, person)
     related = tuple((_entry_button(heading, locale),) for heading in entry.related)
     rating = ((Button("👍", RateAnswer(question, True)), Button("👎", RateAnswer(question, False))),) * bool(question)
     more = Button(say.plain("More on this topic"), ShowCategory(entry.category, 0, locale))
     if entry.review_due:  # a person comes first where the text may be out of date
-        expert = Button(say.plain("Ask an expert"), AskExpert(question), style="primary")
-        return Message(html, ((expert, _book(say)), *related, *rating, (more,)))
-    ask = Button(say.plain("Ask an expert"), AskExpert(question))
-    return Message(html, (*related, *rating, (ask, more)))
+        people = (ask_expert(question, say, "primary"), book_expert(say))
+        return Message(html, (people, *related, *rating, (more,)))
+    return Message(html, (*related, *rating, (ask_expert(question, say), more)))
 
 
 def _did_you_mean(outcome: Suggestions, say: Translator) -> Message:
     choices = tuple(
-        (Button(cut(heading.question, BUTTON_TEXT), PickSuggestion(outcome.question, heading.id)),)
-        for heading in outcome.entries
+        (Button(label(heading.question), PickSuggestion(outcome.question, heading.id)),) for heading in outcome.entries
     )
     person = (Button(say.plain("None of these: ask an expert"), AskExpert(outcome.question)),)
     wish = (_wish(outcome.question, True, say),)
     return Message(say("I am not quite sure what you mean. Is it one of these?"), (*choices, person, wish))
 
 
-def _declined(outcome: Decline, say: Translator, person: Person) -> Message:
+def _declined(outcome: Decline, talk: Talk) -> Message:
+    say = talk.say
     return Message(
         say.page("answers/decline.html"),
         (
-            (Button(say.plain("Ask an expert"), AskExpert(outcome.question), style="primary"),),
+            (ask_expert(outcome.question, say, "primary"),),
             (_wish(outcome.question, True, say),),
-            (Button(say.plain("Browse the topics"), ShowTopics(_named(say, person))), _book(say)),
+            (Button(say.plain("Browse the topics"), ShowTopics(_locale(talk))), book_expert(say)),
         ),
     )
 
 
-def _book(say: Translator) -> Button:
-    return Button(say.plain("Book an expert"), StartBooking(None))
+# What the asker makes of it
+
+
+async def suggestion_picked(press: CallbackQuery, action: PickSuggestion, talk: Talk) -> None:
+    here = await _as_asked(action.question, talk)
+    answer = await talk.services.answers.pick(talk.contact_id, action.question, action.entry, here.say.locale)
+    if answer is None:
+        await _no_longer_here(talk)
+    else:
+        await talk.reply.show(_outcome_message(answer, here))
+
+
+async def answer_rated(press: CallbackQuery, action: RateAnswer, talk: Talk) -> None:
+    if not await talk.services.questions.rate(talk.contact_id, action.question, action.helpful):
+        await _no_longer_here(talk)
+    elif action.helpful:
+        await talk.reply.toast(talk.say.plain("Thank you, good to know."))
+    else:
+        await talk.reply.send(await _not_helped(action.question, talk))
+
+
+async def _not_helped(question: int, talk: Talk) -> Message:
+    say = talk.say
+    stands = await talk.services.wishes.stands(talk.contact_id, question)
+    html = say.page("answers/not_helped.html", wished=stands)
+    return Message(html, ((ask_expert(question, say),), (_wish(question, not stands, say),)))
+
+
+async def wish_pressed(press: CallbackQuery, action: TellMe, talk: Talk) -> None:
+    """The asker wants to be told of an answer, or not any more."""
+    wishes, asker = talk.services.wishes, talk.contact_id
+    here = await _as_asked(action.question, talk)
+    if action.on:
+        stands = await wishes.wish(asker, action.question, here.say.locale)
+    else:
+        stands = await wishes.withdraw(asker, action.question)
+    if stands:
+        await talk.reply.show(_wish_noted(action.question, action.on, here.say))
+    else:
+        await talk.reply.toast(talk.say.plain("That question is no longer here. Please ask again."), alert=True)
+
+
+def _wish_noted(question: int, on: bool, say: Translator) -> Message:
+    html = say.page("answers/wished.html") if on else say("All right, I will not tell you about that question.")
+    return Message(html, ((ask_expert(question, say), _wish(question, not on, say)),))
+
+
+def _wish(question: int, on: bool, say: Translator) -> Button:
+    text = say.plain("Tell me when there is an answer") if on else say.plain("Do not tell me after all")
+    return Button(text, TellMe(question, on))
+
+
+async def _as_asked(question: int, talk: Talk) -> Talk:
+    """Speaks the language of a question that this person asked."""
+    logged = await talk.services.questions.logged(question, talk.contact_id)
+    return talk.in_language(logged.locale if logged else None)
+
+
+async def _no_longer_here(talk: Talk) -> None:
+    await talk.reply.toast(talk.say.plain("That answer is no longer here. Please ask again."))
+
+
+# Browsing
+
+
+async def topics_wanted(message: ChatMessage, talk: Talk) -> None:
+    await talk.reply.send(await _topics(talk))
+
+
+async def topics_pressed(press: CallbackQuery, action: ShowTopics, talk: Talk) -> None:
+    await talk.reply.show(await _topics(talk.in_language(action.locale)))
+
+
+async def _topics(talk: Talk) -> Message:
+    say, locale = talk.say, _locale(talk)
+    categories = [
+        (Button(say.localized(category.names), ShowCategory(category.id, 0, locale)),)
+        for category in await talk.services.answers.categories()
+    ]
+    text = say("<b>Topics</b>\n\nPick one, or just type your question in your own words.")
+    return Message(text, (*categories, (main_menu(say),)))
+
+
+async def category_pressed(press: CallbackQuery, action: ShowCategory, talk: Talk) -> None:
+    here = talk.in_language(action.locale)
+    entries = await talk.services.answers.category(action.category, here.say.locale)
+    if entries:
+        await talk.reply.show(await _category(action.category, entries, action.page, here))
+    else:
+        await talk.reply.show(await _topics(here))
+
+
+async def _category(category: str, entries: list[Heading], page: int, talk: Talk) -> Message:
+    say, locale = talk.say, _locale(talk)
+    categories = await talk.services.answers.categories()
+    name = next((c.names for c in categories if c.id == category), category)
+    shown = Page.of(entries, page, PAGE)
+    listed = rows([_entry_button(heading, locale) for heading in shown.items], 1)
+    turn = shown.turning(lambda number: ShowCategory(category, number, locale), say)
+    html = say("<b>{name}</b>\n\n{count} questions.", name=say.localized(name), count=len(entries))
+    return Message(html, (*listed, turn, (Button(say.plain("All topics"), ShowTopics(locale)),)))
+
+
+async def entry_pressed(press: CallbackQuery, action: ShowEntry, talk: Talk) -> None:
+    if not await open_entry(action.entry, talk.in_language(action.locale)):
+        await _no_longer_here(talk)
+
+
+async def open_entry(entry_id: str, talk: Talk) -> bool:
+    """Show one entry in the language of `talk`; False when there is none of that id."""
+    entry = await talk.services.answers.open(talk.contact_id, entry_id, talk.say.locale)
+    if entry is None:
+        return False
+    await talk.reply.show(_answer(entry, 0, talk))
+    return True
 
 
 def _entry_button(heading: Heading, locale: str | None) -> Button:
-    return Button(cut(heading.question, BUTTON_TEXT), ShowEntry(heading.id, locale))
+    return Button(label(heading.question), ShowEntry(heading.id, locale))
+
+
+def _locale(talk: Talk) -> str | None:
+    """The language for the buttons of a message; None, which follows every switch, for the person's own."""
+    return talk.say.locale if talk.say.locale != talk.person.locale else None

@@ -9,31 +9,26 @@ from aiogram.fsm.state import State, StatesGroup
 from aiogram.types import CallbackQuery
 from aiogram.types import Message as ChatMessage
 
-from bot.people.contacts import Person
 from bot.texts import LOCALES, N_, Button, Message, ReplyKeyboard, Texts, Translator
 from bot.texts.actions import (
-    AskExpert,
     ConfirmBooking,
     DropHold,
     EditDetails,
     EditField,
     GiveConsent,
-    GoHome,
     KeepDetails,
     PickExpert,
     PickSlot,
     PickTopic,
     ShowAppointment,
-    ShowAppointments,
     ShowSummary,
     StartBooking,
 )
 from handlers.chat import appointments, times
-from handlers.chat.filters import Pressed, Typed
-from handlers.chat.reply import Reply, rows
-from handlers.chat.talk import Talk, give_talk, wordless
+from handlers.chat.buttons import ask_person, main_menu, my_appointments, rows, show_appointment
+from handlers.chat.filters import NoText, Pressed, Typed
+from handlers.chat.talk import Talk
 from handlers.chat.times import Wish
-from handlers.services import Services
 from scheduler.appointments.values import (
     TOPICS,
     AppointmentView,
@@ -84,9 +79,6 @@ PROMPTS = {
 SKIPPABLE = frozenset({"company", "question"})
 SKIP, CANCEL, KEEP = N_("Skip"), N_("Cancel"), N_("Keep what is there")
 
-LONGEST_NUMBER = 18
-"""Digits of an id; more would not fit the database's numbers."""
-
 SUGGESTED = 60
 """Characters of an earlier value that still read well as a suggested reply."""
 
@@ -124,9 +116,8 @@ def setup() -> Router:
     router.callback_query.register(field_picked, Pressed(EditField))
     router.callback_query.register(confirmed, Pressed(ConfirmBooking))
     router.message.register(field_typed, StateFilter(Details, Change), Typed())
-    router.message.register(not_typed, StateFilter(Details, Change), wordless)
+    router.message.register(not_typed, StateFilter(Details, Change), NoText())
     router.include_routers(times.setup(), appointments.setup())
-    give_talk(router)
     return router
 
 
@@ -134,27 +125,21 @@ def setup() -> Router:
 
 
 async def book_wanted(message: ChatMessage, talk: Talk) -> None:
-    await talk.leave_dialog()
     await talk.reply.send(await _topics(talk))
 
 
 async def book_pressed(press: CallbackQuery, action: StartBooking, talk: Talk) -> None:
     if action.expert is None:
         await talk.reply.show(await _topics(talk))
-    elif not await _opened(action.expert, talk.services, talk.say, talk.reply):
+    elif not await open_expert(action.expert, talk):
         await _expert_gone(talk)
 
 
-async def open_expert(expert: str, services: Services, person: Person, say: Translator, reply: Reply) -> bool:
-    """Show the expert a deep link names; False when it is malformed or names nobody who can be booked."""
-    well_formed = expert.isascii() and expert.isdigit() and len(expert) <= LONGEST_NUMBER
-    return well_formed and await _opened(int(expert), services, say, reply)
-
-
-async def _opened(expert_id: int, services: Services, say: Translator, reply: Reply) -> bool:
-    expert = await services.appointments.expert(expert_id)
+async def open_expert(expert_id: int, talk: Talk) -> bool:
+    """Show an expert; False when nobody of that id can be booked."""
+    expert = await talk.services.appointments.expert(expert_id)
     if expert is not None:
-        await reply.show(_expert_card(expert, services.clock.now(), say))
+        await talk.reply.show(_expert_card(expert, talk.now, talk.say))
     return expert is not None
 
 
@@ -164,7 +149,7 @@ async def _expert_gone(talk: Talk) -> None:
 
 
 async def topic_picked(press: CallbackQuery, action: PickTopic, talk: Talk) -> None:
-    experts = await talk.appointments.experts(action.topic)
+    experts = await talk.services.appointments.experts(action.topic)
     if not experts:
         await _expert_gone(talk)
         return
@@ -172,7 +157,7 @@ async def topic_picked(press: CallbackQuery, action: PickTopic, talk: Talk) -> N
 
 
 async def expert_picked(press: CallbackQuery, action: PickExpert, talk: Talk) -> None:
-    experts = await talk.appointments.experts(action.topic)
+    experts = await talk.services.appointments.experts(action.topic)
     if not experts or action.expert not in (None, *(expert.id for expert in experts)):
         await _expert_gone(talk)
         return
@@ -181,15 +166,15 @@ async def expert_picked(press: CallbackQuery, action: PickExpert, talk: Talk) ->
 
 async def _topics(talk: Talk) -> Message:
     say = talk.say
-    if too_many := await talk.appointments.too_many(talk.contact_id):
+    if too_many := await talk.services.appointments.too_many(talk.contact_id):
         return _too_many(too_many, say)
-    topics = await talk.appointments.topics()
+    topics = await talk.services.appointments.topics()
     if not topics:
         text = say("No expert can be booked at present. You can send your question to a person instead.")
-        return Message(text, ((Button(say.plain("Ask a person"), AskExpert(0), style="primary"),),))
+        return Message(text, ((ask_person(say, "primary"),),))
     text = say("<b>A one-on-one appointment</b>\n\nWhat would you like to talk about?")
     buttons = rows([Button(topic_name(say, topic), PickTopic(topic)) for topic in topics], 1)
-    return Message(text, (*buttons, (Button(say.plain("Main menu"), GoHome()),)))
+    return Message(text, (*buttons, (main_menu(say),)))
 
 
 def _too_many(outcome: TooMany, say: Translator) -> Message:
@@ -203,7 +188,7 @@ def _too_many(outcome: TooMany, say: Translator) -> Message:
     )
     shown = outcome.ahead[: appointments.LISTED]
     each = tuple((Button(appointments.label(view, say), ShowAppointment(view.id)),) for view in shown)
-    return Message(text, (*each, (Button(say.plain("Main menu"), GoHome()),)))
+    return Message(text, (*each, (main_menu(say),)))
 
 
 def _experts(topic: str, experts: tuple[ExpertCard, ...], talk: Talk) -> Message:
@@ -234,13 +219,13 @@ def _languages(expert: ExpertCard, say: Translator) -> str:
 # The slot, kept while the person fills in
 
 
-async def slot_picked(press: CallbackQuery, action: PickSlot, talk: Talk, update_id: int) -> None:
+async def slot_picked(press: CallbackQuery, action: PickSlot, talk: Talk) -> None:
     say = talk.say
     start = times.instant(action.start)
     if start is None:
         await talk.reply.toast(say.plain("I do not know that time."))
         return
-    outcome = await talk.appointments.hold(talk.contact_id, action.topic, action.expert, start, update_id)
+    outcome = await talk.services.appointments.hold(talk.contact_id, action.topic, action.expert, start, talk.update_id)
     if isinstance(outcome, TooMany):
         await talk.reply.show(_too_many(outcome, say))
         return
@@ -274,19 +259,19 @@ async def details_kept(press: CallbackQuery, action: KeepDetails, talk: Talk) ->
 
 
 async def hold_dropped(press: CallbackQuery, action: DropHold, talk: Talk) -> None:
-    hold = await talk.appointments.held(action.hold, talk.contact_id)
+    hold = await talk.services.appointments.held(action.hold, talk.contact_id)
     if hold is None:
         await talk.reply.toast(talk.say.plain("There is nothing to give back any more."))
         return
-    await talk.appointments.drop(hold.id, talk.contact_id)
+    await talk.services.appointments.drop(hold.id, talk.contact_id)
     await talk.reply.show(_dropped(hold, talk.say))
-    await talk.leave_dialog()
+    await _leave_dialog(talk)
 
 
 def _dropped(hold: HoldView, say: Translator) -> Message:
     text = say("The time is free again, and nothing was booked.")
     again = Button(say.plain("Another time"), PickExpert(hold.topic, _wish(hold).expert))
-    return Message(text, ((again, Button(say.plain("Main menu"), GoHome())),))
+    return Message(text, ((again, main_menu(say)),))
 
 
 def _wish(hold: HoldView) -> Wish:
@@ -295,7 +280,7 @@ def _wish(hold: HoldView) -> Wish:
 
 async def _alive(hold_id: int, talk: Talk) -> HoldView | None:
     """The hold, its time kept a little longer; None when the person was told that it is gone."""
-    outcome = await talk.appointments.fill(hold_id, talk.contact_id)
+    outcome = await talk.services.appointments.fill(hold_id, talk.contact_id)
     if isinstance(outcome, HoldView):
         return outcome
     assert isinstance(outcome, Expired)
@@ -305,12 +290,19 @@ async def _alive(hold_id: int, talk: Talk) -> HoldView | None:
 
 async def _lapsed(hold: HoldView | None, talk: Talk) -> None:
     """Nothing typed is lost: it fills in the next hold."""
-    await talk.leave_dialog()
+    await _leave_dialog(talk)
     if hold is None:
         await talk.reply.toast(talk.say.plain("That booking is no longer open. /book starts a new one."), True)
         return
     fresh = await times.near(hold.start, _wish(hold), talk)
     await talk.reply.show(times.lapsed_message(hold.start, fresh, _wish(hold), talk.say))
+
+
+async def _leave_dialog(talk: Talk) -> None:
+    """Leave whatever was being typed, and take its suggested replies away."""
+    if await talk.state.get_state() is not None:
+        await talk.state.clear()
+        await talk.reply.send(Message(talk.say("All right, we leave that there."), keyboard=ReplyKeyboard()))
 
 
 # Typed details
@@ -343,12 +335,12 @@ def _keyboard(field: str, hold: HoldView, say: Translator) -> ReplyKeyboard:
 async def field_typed(message: ChatMessage, raw_state: str, talk: Talk) -> None:
     text, field = (message.text or "").strip(), _field(raw_state)
     data = await talk.state.get_data()
-    hold = await talk.appointments.held(data["hold"], talk.contact_id)
+    hold = await talk.services.appointments.held(data["hold"], talk.contact_id)
     if hold is not None and _says(CANCEL, text, talk):
         await _cancelled(hold, talk)
         return
     value = _value(text, field, hold, talk)
-    outcome = await talk.appointments.fill(data["hold"], talk.contact_id, **{field: value})
+    outcome = await talk.services.appointments.fill(data["hold"], talk.contact_id, **{field: value})
     if isinstance(outcome, TooLong):
         await talk.reply.send(_too_long(outcome, len(text), hold, talk.say))
     elif isinstance(outcome, Expired):
@@ -391,8 +383,8 @@ def _too_long(outcome: TooLong, length: int, hold: HoldView | None, say: Transla
 
 
 async def _cancelled(hold: HoldView, talk: Talk) -> None:
-    await talk.appointments.drop(hold.id, talk.contact_id)
-    await talk.leave_dialog()
+    await talk.services.appointments.drop(hold.id, talk.contact_id)
+    await _leave_dialog(talk)
     await talk.reply.send(_dropped(hold, talk.say))
 
 
@@ -432,7 +424,7 @@ async def _complete(hold: HoldView, consent: str, talk: Talk) -> bool:
 
 async def not_typed(message: ChatMessage, raw_state: str, talk: Talk) -> None:
     """A photo or a sticker where a text is wanted."""
-    hold = await talk.appointments.held((await talk.state.get_data())["hold"], talk.contact_id)
+    hold = await talk.services.appointments.held((await talk.state.get_data())["hold"], talk.contact_id)
     keyboard = _keyboard(_field(raw_state), hold, talk.say) if hold else None
     text = talk.say("I can read text only. Please type your answer.")
     await talk.reply.send(Message(text, keyboard=keyboard))
@@ -490,11 +482,11 @@ async def field_picked(press: CallbackQuery, action: EditField, talk: Talk) -> N
 
 
 async def confirmed(press: CallbackQuery, action: ConfirmBooking, talk: Talk) -> None:
-    hold = await talk.appointments.held(action.hold, talk.contact_id)
+    hold = await talk.services.appointments.held(action.hold, talk.contact_id)
     if hold is not None and not await _complete(hold, action.locale, talk):
         return
     consent = action.locale if action.locale in LOCALES else talk.say.locale
-    outcome = await talk.appointments.confirm(action.hold, talk.contact_id, consent)
+    outcome = await talk.services.appointments.confirm(action.hold, talk.contact_id, consent)
     if isinstance(outcome, Expired):
         await _lapsed(outcome.hold, talk)
     elif outcome.appointment.status == "cancelled":
@@ -509,5 +501,4 @@ def _booked(view: AppointmentView, say: Translator) -> Message:
         when=say.when(view.start, view.end),
         expert=say.localized(view.expert.name),
     )
-    show = Button(say.plain("Show the appointment"), ShowAppointment(view.id))
-    return Message(text, ((show, Button(say.plain("My appointments"), ShowAppointments())),))
+    return Message(text, ((show_appointment(view.id, say), my_appointments(say)),))

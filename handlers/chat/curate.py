@@ -6,19 +6,16 @@ from datetime import date
 
 from aiogram import Router
 from aiogram.filters import Command, CommandObject, StateFilter
-from aiogram.fsm.context import FSMContext
 from aiogram.fsm.state import State, StatesGroup
 from aiogram.types import CallbackQuery
 from aiogram.types import Message as ChatMessage
 from markupsafe import Markup
 
-from bot.people.contacts import Person
 from bot.texts import LOCALES, N_, Button, Message, Translator
 from bot.texts.actions import (
     AddPhrasing,
     ChangeField,
     DiscardRevision,
-    Leave,
     PreviewBatch,
     PreviewRevision,
     PublishBatch,
@@ -36,9 +33,9 @@ from bot.texts.actions import (
 )
 from bot.texts.markdown import to_html
 from bot.texts.message import Buttons
+from handlers.chat.buttons import Page, cancel, cut, label, rows
 from handlers.chat.filters import Holds, Pressed, Typed
-from handlers.chat.reply import Reply, cut, rows
-from handlers.services import Services
+from handlers.chat.talk import Talk
 from knowledge.changes import Change
 from knowledge.check import Finding
 from knowledge.curation import (
@@ -61,7 +58,6 @@ from knowledge.library import Source, Written
 from knowledge.regression import Difference
 
 PAGE = 8
-BUTTON_TEXT = 60
 MOST_SHOWN = 2600
 """Characters of a diff: with its heading it must fit one message."""
 LONGEST_LINE = 400
@@ -91,7 +87,6 @@ FIELDS = {
 PUBLISHED = N_("Published. Everybody is answered from it from now on.")
 IN_THE_MEANTIME = N_("Somebody else published another text of this entry in the meantime. Your draft is still here.")
 NOT_YET = N_("This cannot be published yet:")
-DUE = N_("Due for a review")
 NO_SUCH_ENTRY = N_("There is no such entry.")
 NO_LONGER_OPEN = N_("That draft is no longer open.")
 
@@ -134,148 +129,116 @@ def setup() -> Router:
 # What waits
 
 
-async def knowledge_wanted(
-    message: ChatMessage, command: CommandObject, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
+async def knowledge_wanted(message: ChatMessage, command: CommandObject, talk: Talk) -> None:
     entry = (command.args or "").strip()
-    if not entry:
-        await reply.send(await overview(0, None, services, say))
-    elif shown := await entry_message(entry, services, person, say):
-        await reply.send(shown)
+    if entry:
+        await _show_entry(entry, None, talk)
     else:
-        await reply.send(await overview(0, say(NO_SUCH_ENTRY), services, say))
+        await _show_overview(None, talk)
 
 
-async def knowledge_pressed(
-    press: CallbackQuery, action: ShowKnowledge, services: Services, say: Translator, reply: Reply
-) -> None:
-    await reply.show(await overview(action.page, None, services, say))
+async def knowledge_pressed(press: CallbackQuery, action: ShowKnowledge, talk: Talk) -> None:
+    await _show_overview(None, talk, action.page)
 
 
-async def overview(page: int, note: str | None, services: Services, say: Translator) -> Message:
-    """What came in together, then conflicts, then drafts, a page of them."""
-    curation = services.curation
+async def _show_overview(note: str | None, talk: Talk, page: int = 0) -> None:
+    """What came in together, then conflicts, then drafts, a page of them; `note` is what just happened."""
+    curation, say = talk.services.curation, talk.say
     conflicts, drafts, batches = await curation.conflicts(), await curation.drafts(), await curation.batches()
-    due = (await services.freshness.due()).entries
-    waiting = [*conflicts, *drafts]
-    page = _page_within(page, len(waiting))
-    together = [(_batch_button(batch, say),) for batch in batches if page == 0]
-    listed = [(_waiting_button(each, say),) for each in waiting[page * PAGE : (page + 1) * PAGE]]
-    reviews = ((Button(say.plain(DUE), ShowReviews()),),) * bool(due)
+    due = (await talk.services.freshness.due()).entries
+    shown = Page.of([*conflicts, *drafts], page, PAGE)
+    together = [(_batch_button(batch, say),) for batch in batches if shown.number == 0]
+    listed = [(_waiting_button(each, say),) for each in shown.items]
+    reviews = ((_reviews(say),),) * bool(due)
     html = say.page(
         "curate/overview.html",
         note=note,
-        count=await services.answers.count(),
+        count=await talk.services.answers.count(),
         conflicts=len(conflicts),
         drafts=len(drafts),
         due=len({entry.id for entry in due}),
     )
-    return Message(html, (*together, *listed, _turning(ShowKnowledge, page, len(waiting), say), *reviews))
+    await talk.reply.show(Message(html, (*together, *listed, shown.turning(ShowKnowledge, say), *reviews)))
 
 
-def _page_within(page: int, count: int) -> int:
-    return max(0, min(page, (count - 1) // PAGE))
-
-
-def _turning(to: type[ShowKnowledge] | type[ShowReviews], page: int, count: int, say: Translator) -> tuple[Button, ...]:
-    back = (Button(say.plain("‹ Previous"), to(page - 1)),) * (page > 0)
-    return back + (Button(say.plain("Next ›"), to(page + 1)),) * ((page + 1) * PAGE < count)
+async def _no_longer_open(talk: Talk) -> None:
+    await _show_overview(talk.say(NO_LONGER_OPEN), talk)
 
 
 def _batch_button(batch: Batch, say: Translator) -> Button:
-    label = say.plain("{count} drafts of {file}", count=len(batch.drafts), file=batch.note)
-    return Button(cut(f"✎ {label}", BUTTON_TEXT), PreviewBatch(batch.newest))
-
-
-async def reviews_pressed(
-    press: CallbackQuery, action: ShowReviews, services: Services, say: Translator, reply: Reply
-) -> None:
-    """Entries due for a review, the longest due first."""
-    due = {entry.id: entry for entry in reversed((await services.freshness.due()).entries)}
-    entries = sorted(due.values(), key=lambda entry: (entry.review_by, entry.id))
-    page = _page_within(action.page, len(entries))
-    listed = [
-        (Button(cut(f"{entry.id}: {entry.texts[say.locale].question}", BUTTON_TEXT), ShowEntryHistory(entry.id)),)
-        for entry in entries[page * PAGE : (page + 1) * PAGE]
-    ]
-    html = say.page("curate/reviews.html", count=len(entries))
-    await reply.show(Message(html, (*listed, _turning(ShowReviews, page, len(entries), say), _back(say))))
+    name = say.plain("{count} drafts of {file}", count=len(batch.drafts), file=batch.note)
+    return Button(label(f"✎ {name}"), PreviewBatch(batch.newest))
 
 
 def _waiting_button(revision: Revision, say: Translator) -> Button:
     mark = "⚠️" if revision.origin == "shipped" or revision.stale else "✎"
-    return Button(cut(f"{mark} {revision.entry_id}: {_title(revision, say)}", BUTTON_TEXT), ShowRevision(revision.id))
+    return Button(label(f"{mark} {revision.entry_id}: {_title(revision, say)}"), ShowRevision(revision.id))
 
 
 def _title(revision: Revision, say: Translator) -> str:
     return say.localized(revision.title) or say.plain("retired")
 
 
+async def reviews_pressed(press: CallbackQuery, action: ShowReviews, talk: Talk) -> None:
+    """Entries due for a review, the longest due first."""
+    say = talk.say
+    due = {entry.id: entry for entry in reversed((await talk.services.freshness.due()).entries)}
+    entries = sorted(due.values(), key=lambda entry: (entry.review_by, entry.id))
+    shown = Page.of(entries, action.page, PAGE)
+    listed = [
+        (Button(label(f"{entry.id}: {entry.texts[say.locale].question}"), ShowEntryHistory(entry.id)),)
+        for entry in shown.items
+    ]
+    html = say.page("curate/reviews.html", count=len(entries))
+    await talk.reply.show(Message(html, (*listed, shown.turning(ShowReviews, say), (_all_drafts(say),))))
+
+
+def _reviews(say: Translator) -> Button:
+    return Button(say.plain("Due for a review"), ShowReviews())
+
+
+def _all_drafts(say: Translator) -> Button:
+    return Button(say.plain("All drafts"), ShowKnowledge())
+
+
 # One entry
 
 
-async def history_pressed(
-    press: CallbackQuery, action: ShowEntryHistory, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
-    await _show_entry(action.entry, None, services, person, say, reply)
+async def history_pressed(press: CallbackQuery, action: ShowEntryHistory, talk: Talk) -> None:
+    await _show_entry(action.entry, None, talk)
 
 
-async def read_pressed(
-    press: CallbackQuery, action: ReadEntry, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
-    await _show_entry(action.entry, None, services, person, say, reply, locale=action.locale)
+async def read_pressed(press: CallbackQuery, action: ReadEntry, talk: Talk) -> None:
+    await _show_entry(action.entry, None, talk, locale=action.locale)
 
 
-async def still_right_pressed(
-    press: CallbackQuery, action: StillRight, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
-    outcome = await services.curation.still_right(person.contact_id, action.revision)
+async def still_right_pressed(press: CallbackQuery, action: StillRight, talk: Talk) -> None:
+    outcome = await talk.services.curation.still_right(talk.contact_id, action.revision)
     match outcome:
         case Published(revisions):
-            await _show_entry(revisions[0].entry_id, say("Noted as reviewed today."), services, person, say, reply)
+            await _show_entry(revisions[0].entry_id, talk.say("Noted as reviewed today."), talk)
         case Stale(now):
-            note = say("Somebody published another text since you read this. Here it is.")
-            await _show_entry(now.entry_id, note, services, person, say, reply)
+            note = talk.say("Somebody published another text since you read this. Here it is.")
+            await _show_entry(now.entry_id, note, talk)
         case _:
-            await _show_outcome(outcome, action.revision, services, person, say, reply)
+            await _show_outcome(outcome, action.revision, talk)
 
 
 async def _show_entry(
-    entry: str,
-    note: str | None,
-    services: Services,
-    person: Person,
-    say: Translator,
-    reply: Reply,
-    locale: str | None = None,
-    just_published: bool = False,
+    entry: str, note: str | None, talk: Talk, *, locale: str | None = None, just_published: bool = False
 ) -> None:
-    shown = await entry_message(entry, services, person, say, note, locale, just_published)
-    await reply.show(shown or await overview(0, say(NO_SUCH_ENTRY), services, say))
-
-
-async def entry_message(
-    entry: str,
-    services: Services,
-    person: Person,
-    say: Translator,
-    note: str | None = None,
-    locale: str | None = None,
-    just_published: bool = False,
-) -> Message | None:
-    """An entry's text in one language and its revisions, newest first; `note` is what just became of it.
-
-    None for an unknown id.
-    """
-    history = await services.curation.history(entry)
+    """An entry's text in one language and its revisions, newest first; `note` is what just became of it."""
+    say = talk.say
+    history = await talk.services.curation.history(entry)
     if not history:
-        return None
+        await _show_overview(say(NO_SUCH_ENTRY), talk)
+        return
     live = next((revision for revision in history if revision.state == "published"), None)
     seen = live or history[0]
-    versions = await services.curation.standing(seen.id)
+    versions = await talk.services.curation.standing(seen.id)
     written = [each for each in LOCALES if versions and all(version.get(each) for version in versions)]
     read_in = next((each for each in (locale, say.locale, "zh-Hans") if each in written), "en")
-    due = services.freshness.is_due(versions)
+    due = talk.services.freshness.is_due(versions)
     shown = history[:PAGE]
     html = say.page(
         "curate/entry.html",
@@ -286,14 +249,14 @@ async def entry_message(
         due=due,
         revisions=shown,
         earlier=len(history) - len(shown),
-        me=person.contact_id,
+        me=talk.contact_id,
     )
     languages = tuple(Button(LOCALES[each], ReadEntry(entry, each)) for each in written if each != read_in)
     right = Button(say.plain("Read and still right"), StillRight(seen.id), style="success")
     review = ((right,),) * (live is not None and not live.retired and (due or just_published))
     numbers = [Button(_number(each, say), ShowRevision(each.id)) for each in shown]
-    back = (*((Button(say.plain(DUE), ShowReviews()),) * due), *_back(say))
-    return Message(html, (languages, *review, *_editing(seen, say), *rows(numbers, 4), back))
+    back = (*((_reviews(say),) * due), _all_drafts(say))
+    await talk.reply.show(Message(html, (languages, *review, *_editing(seen, say), *rows(numbers, 4), back)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,51 +303,37 @@ def _editing(seen: Revision, say: Translator) -> Buttons:
     )
 
 
-def _back(say: Translator) -> tuple[Button, ...]:
-    return (Button(say.plain("All drafts"), ShowKnowledge()),)
-
-
 # One revision
 
 
-async def revision_pressed(
-    press: CallbackQuery, action: ShowRevision, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
-    await _show_revision(action.revision, None, services, person, say, reply)
+async def revision_pressed(press: CallbackQuery, action: ShowRevision, talk: Talk) -> None:
+    await _show_revision(action.revision, None, talk)
 
 
-async def _show_revision(
-    number: int, note: str | None, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
-    message = await _revision_message(number, note, services, person, say)
-    await reply.show(message or await overview(0, say(NO_LONGER_OPEN), services, say))
-
-
-async def _revision_message(
-    number: int, note: str | None, services: Services, person: Person, say: Translator
-) -> Message | None:
-    revision = await services.curation.revision(number)
-    changes = await services.curation.diff(number)
+async def _show_revision(number: int, note: str | None, talk: Talk) -> None:
+    revision = await talk.services.curation.revision(number)
+    changes = await talk.services.curation.diff(number)
     if revision is None or changes is None:
-        return None
-    shown, cut = _fitting(changes, say)
-    html = say.page(
+        await _no_longer_open(talk)
+        return
+    shown, is_cut = _fitting(changes, talk.say)
+    html = talk.say.page(
         "curate/revision.html",
         note=note,
         revision=revision,
-        title=_title(revision, say),
+        title=_title(revision, talk.say),
         changes=shown,
-        cut=cut,
-        me=person.contact_id,
+        cut=is_cut,
+        me=talk.contact_id,
     )
-    return Message(html, _revision_buttons(revision, say))
+    await talk.reply.show(Message(html, _revision_buttons(revision, talk.say)))
 
 
 def _revision_buttons(revision: Revision, say: Translator) -> Buttons:
     history = Button(say.plain("All revisions of the entry"), ShowEntryHistory(revision.entry_id))
     discard = Button(say.plain("Discard"), DiscardRevision(revision.id), style="danger")
     preview = Button(say.plain("What would change?"), PreviewRevision(revision.id), style="primary")
-    last = (history, *_back(say))
+    last = (history, _all_drafts(say))
     if revision.stale:
         rebase = Button(say.plain("Bring up to date"), RebaseRevision(revision.id), style="primary")
         return ((rebase, discard), last)
@@ -407,7 +356,7 @@ def _fitting(changes: Iterable[Change], say: Translator) -> tuple[list[_Field], 
     shown: list[_Field] = []
     room = _Room(MOST_SHOWN)
     for change in changes:
-        field = _Field(_label(change, say), room.lines(change.removed), room.lines(change.added))
+        field = _Field(_field_name(change, say), room.lines(change.removed), room.lines(change.added))
         if field.removed or field.added:
             shown.append(field)
     return shown, room.is_full
@@ -429,29 +378,29 @@ class _Room:
         return not self.is_full
 
 
-def _label(change: Change, say: Translator) -> str:
+def _field_name(change: Change, say: Translator) -> str:
     *place, name = change.field.split(".")
-    label = say.plain(FIELDS[name]) if name in FIELDS else LOCALES.get(name, name)
+    parts = [say.plain(FIELDS[name]) if name in FIELDS else LOCALES.get(name, name)]
     if place:
-        label = f"{label} · {LOCALES[place[0]]}"
-    return f"{label} · {change.valid_from}" if change.valid_from else label
+        parts.append(LOCALES[place[0]])
+    if change.valid_from:
+        parts.append(str(change.valid_from))
+    return " · ".join(parts)
 
 
 # What would change, and doing it
 
 
-async def preview_pressed(
-    press: CallbackQuery, action: PreviewRevision, services: Services, say: Translator, reply: Reply
-) -> None:
-    revision = await services.curation.revision(action.revision)
+async def preview_pressed(press: CallbackQuery, action: PreviewRevision, talk: Talk) -> None:
+    revision = await talk.services.curation.revision(action.revision)
     if revision is None or revision.state in ("published", "discarded"):
-        await reply.toast(say.plain(NO_LONGER_OPEN), alert=True)
+        await talk.reply.toast(talk.say.plain(NO_LONGER_OPEN), alert=True)
         return
-    await reply.typing()  # the regression questions are asked twice
-    preview = await services.curation.preview(action.revision)
+    await talk.reply.typing()  # the regression questions are asked twice
+    preview = await talk.services.curation.preview(action.revision)
     assert preview is not None, action.revision
-    pointing = await services.curation.pointing_to(revision.entry_id) if revision.retired else ()
-    await reply.show(preview_message(revision, preview, say, pointing))
+    pointing = await talk.services.curation.pointing_to(revision.entry_id) if revision.retired else ()
+    await talk.reply.show(preview_message(revision, preview, talk.say, pointing))
 
 
 def preview_message(revision: Revision, preview: Preview, say: Translator, pointing: Sequence[str] = ()) -> Message:
@@ -475,8 +424,8 @@ def _preview(heading: Markup, preview: Preview, say: Translator, pointing: Seque
         "curate/preview.html",
         heading=heading,
         pointing=", ".join(pointing),
-        problems=_told(preview.errors, say),
-        warnings=_told(warnings, say),
+        problems=told(preview.errors, say),
+        warnings=told(warnings, say),
         effect=effect,
         better=[_Question.of(each, say) for each in effect.gained[:MOST_QUESTIONS]],
         worse=[_Question.of(each, say) for each in effect.lost[:MOST_QUESTIONS]],
@@ -484,54 +433,52 @@ def _preview(heading: Markup, preview: Preview, say: Translator, pointing: Seque
     )
 
 
-async def batch_pressed(
-    press: CallbackQuery, action: PreviewBatch, services: Services, say: Translator, reply: Reply
-) -> None:
-    batch = await services.curation.batch(action.newest)
+async def batch_pressed(press: CallbackQuery, action: PreviewBatch, talk: Talk) -> None:
+    batch = await talk.services.curation.batch(action.newest)
     if batch is None:
-        await reply.show(await overview(0, say(NO_LONGER_OPEN), services, say))
+        await _no_longer_open(talk)
         return
-    await reply.typing()
-    preview = await services.curation.preview(*batch.numbers)
+    await talk.reply.typing()
+    preview = await talk.services.curation.preview(*batch.numbers)
     assert preview is not None, batch
-    await reply.show(batch_message(batch, preview, say))
+    await talk.reply.show(_batch_message(batch, preview, talk.say))
 
 
-def batch_message(batch: Batch, preview: Preview, say: Translator) -> Message:
+def _batch_message(batch: Batch, preview: Preview, say: Translator) -> Message:
     ids = cut(", ".join(draft.entry_id for draft in batch.drafts), LONGEST_LINE)
     heading = Markup("<b>{}</b>\n{}").format(
         say("{count} drafts of {file}", count=len(batch.drafts), file=cut(batch.note, QUESTION_TEXT)), ids
     )
     publish = ((Button(say.plain("Publish all"), PublishBatch(batch.newest), style="success"),),)
-    return Message(_preview(heading, preview, say), (*publish * (not preview.errors), _back(say)))
+    return Message(_preview(heading, preview, say), (*publish * (not preview.errors), (_all_drafts(say),)))
 
 
-async def batch_publish_pressed(
-    press: CallbackQuery, action: PublishBatch, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
-    batch = await services.curation.batch(action.newest)
+async def batch_publish_pressed(press: CallbackQuery, action: PublishBatch, talk: Talk) -> None:
+    batch = await talk.services.curation.batch(action.newest)
     if batch is None:
-        await reply.show(await overview(0, say(NO_LONGER_OPEN), services, say))
+        await _no_longer_open(talk)
         return
-    outcome = await services.curation.publish_together(person.contact_id, batch.numbers)
+    outcome = await talk.services.curation.publish_together(talk.contact_id, batch.numbers)
     match outcome:
         case Published(revisions):
-            note = say.count("Published: {n} entry.", "Published: {n} entries.", len(revisions))
-            await reply.show(await overview(0, note, services, say))
+            note = talk.say.count("Published: {n} entry.", "Published: {n} entries.", len(revisions))
+            await _show_overview(note, talk)
         case Refused(findings):
-            problems = _listed(say(NOT_YET), findings, say)
-            await reply.show(Message(problems, (_back(say),)))
+            problems = with_findings(talk.say(NOT_YET), findings, talk.say)
+            await talk.reply.show(Message(problems, ((_all_drafts(talk.say),),)))
         case Stale() | Gone():
-            note = say("Some of these drafts were overtaken or are no longer open. Look at them again.")
-            await reply.show(await overview(0, note, services, say))
+            note = talk.say("Some of these drafts were overtaken or are no longer open. Look at them again.")
+            await _show_overview(note, talk)
 
 
-def _told(findings: Sequence[Finding], say: Translator) -> list[str]:
+def told(findings: Sequence[Finding], say: Translator) -> list[str]:
+    """What was found, a line each; as many as fit one message."""
     return [cut(say.plain(finding.template, **finding.values), LONGEST_LINE) for finding in findings[:MOST_FINDINGS]]
 
 
-def _listed(heading: Markup, findings: Sequence[Finding], say: Translator) -> Markup:
-    return heading + Markup().join(Markup("\n• {}").format(problem) for problem in _told(findings, say))
+def with_findings(heading: Markup, findings: Sequence[Finding], say: Translator) -> Markup:
+    """The heading, and under it what was found."""
+    return heading + Markup().join(Markup("\n• {}").format(problem) for problem in told(findings, say))
 
 
 @dataclass(frozen=True, slots=True)
@@ -554,140 +501,100 @@ def _decided(decision: Decision, say: Translator) -> str:
     return say.plain("offered {entries}", entries=entries) if decision.kind == "suggest" else say.plain("no answer")
 
 
-async def publish_pressed(
-    press: CallbackQuery, action: PublishRevision, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
-    outcome = await services.curation.publish(person.contact_id, action.revision)
-    await _show_outcome(outcome, action.revision, services, person, say, reply)
+async def publish_pressed(press: CallbackQuery, action: PublishRevision, talk: Talk) -> None:
+    outcome = await talk.services.curation.publish(talk.contact_id, action.revision)
+    await _show_outcome(outcome, action.revision, talk)
 
 
-async def roll_back_pressed(
-    press: CallbackQuery, action: RollBackTo, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
-    revision = await services.curation.revision(action.revision)
+async def roll_back_pressed(press: CallbackQuery, action: RollBackTo, talk: Talk) -> None:
+    revision = await talk.services.curation.revision(action.revision)
     entry = revision.entry_id if revision else ""
-    outcome = await services.curation.rollback(person.contact_id, entry, action.revision)
-    await _show_outcome(outcome, action.revision, services, person, say, reply)
+    outcome = await talk.services.curation.rollback(talk.contact_id, entry, action.revision)
+    await _show_outcome(outcome, action.revision, talk)
 
 
-async def _show_outcome(
-    outcome: Published | Unchanged | Stale | Refused | Gone,
-    number: int,
-    services: Services,
-    person: Person,
-    say: Translator,
-    reply: Reply,
-) -> None:
+async def _show_outcome(outcome: Published | Unchanged | Stale | Refused | Gone, number: int, talk: Talk) -> None:
     match outcome:
         case Published(revisions):
             entry = revisions[0].entry_id
-            await _show_entry(entry, say(PUBLISHED), services, person, say, reply, just_published=True)
+            await _show_entry(entry, talk.say(PUBLISHED), talk, just_published=True)
         case Unchanged(revision):
-            note = say("That is what is published already.")
-            await _show_entry(revision.entry_id, note, services, person, say, reply)
+            note = talk.say("That is what is published already.")
+            await _show_entry(revision.entry_id, note, talk)
         case Stale():
-            await _show_revision(number, say(IN_THE_MEANTIME), services, person, say, reply)
+            await _show_revision(number, talk.say(IN_THE_MEANTIME), talk)
         case Refused(findings):
-            problems = _listed(say(NOT_YET), findings, say)
-            await _show_revision(number, problems, services, person, say, reply)
+            problems = with_findings(talk.say(NOT_YET), findings, talk.say)
+            await _show_revision(number, problems, talk)
         case Gone():
-            await reply.show(await overview(0, say(NO_LONGER_OPEN), services, say))
+            await _no_longer_open(talk)
 
 
-async def discard_pressed(
-    press: CallbackQuery, action: DiscardRevision, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
-    outcome = await services.curation.discard(person.contact_id, action.revision)
-    note = say("Discarded.") if isinstance(outcome, Discarded) else say(NO_LONGER_OPEN)
-    await reply.show(await overview(0, note, services, say))
+async def discard_pressed(press: CallbackQuery, action: DiscardRevision, talk: Talk) -> None:
+    outcome = await talk.services.curation.discard(talk.contact_id, action.revision)
+    note = talk.say("Discarded.") if isinstance(outcome, Discarded) else talk.say(NO_LONGER_OPEN)
+    await _show_overview(note, talk)
 
 
-async def rebase_pressed(
-    press: CallbackQuery, action: RebaseRevision, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
-    outcome = await services.curation.rebase(person.contact_id, action.revision)
+async def rebase_pressed(press: CallbackQuery, action: RebaseRevision, talk: Talk) -> None:
+    outcome = await talk.services.curation.rebase(talk.contact_id, action.revision)
     match outcome:
         case Drafted(revision):
-            await _show_revision(revision.id, None, services, person, say, reply)
+            await _show_revision(revision.id, None, talk)
         case Unchanged(revision):
-            note = say("Nothing is left of that draft: what is published says it already.")
-            await _show_entry(revision.entry_id, note, services, person, say, reply)
+            note = talk.say("Nothing is left of that draft: what is published says it already.")
+            await _show_entry(revision.entry_id, note, talk)
         case Gone():
-            await reply.show(await overview(0, say(NO_LONGER_OPEN), services, say))
+            await _no_longer_open(talk)
 
 
 # Writing
 
 
-async def phrasing_wanted(
-    press: CallbackQuery, action: AddPhrasing, state: FSMContext, say: Translator, reply: Reply
-) -> None:
-    await state.set_state(Writing.phrasing)
-    await state.set_data({"entry": action.entry})
-    text = say(
+async def phrasing_wanted(press: CallbackQuery, action: AddPhrasing, talk: Talk) -> None:
+    await talk.state.set_state(Writing.phrasing)
+    await talk.state.set_data({"entry": action.entry})
+    text = talk.say(
         "How else do people ask for <b>{entry}</b>? Write it in one message, in any language.", entry=action.entry
     )
-    await reply.send(Message(text, _leave(say)))
+    await talk.reply.send(Message(text, ((cancel(talk.say),),)))
 
 
-async def phrasing_typed(
-    message: ChatMessage,
-    state: FSMContext,
-    services: Services,
-    person: Person,
-    say: Translator,
-    reply: Reply,
-) -> None:
-    entry = str((await state.get_data()).get("entry", ""))
+async def phrasing_typed(message: ChatMessage, talk: Talk) -> None:
+    entry = str((await talk.state.get_data()).get("entry", ""))
     text = " ".join((message.text or "").split())
-    outcome = await services.curation.add_phrasing(person.contact_id, entry, detect_locale(text, person.locale), text)
-    await _show_drafted(outcome, state, services, person, say, reply)
+    locale = detect_locale(text, talk.person.locale)
+    outcome = await talk.services.curation.add_phrasing(talk.contact_id, entry, locale, text)
+    await _show_drafted(outcome, talk)
 
 
-async def answer_wanted(
-    press: CallbackQuery,
-    action: RewriteAnswer,
-    state: FSMContext,
-    services: Services,
-    person: Person,
-    say: Translator,
-    reply: Reply,
-) -> None:
-    await _ask_for(ChangeField(action.entry, "answer", action.locale), state, services, person, say, reply)
+async def answer_wanted(press: CallbackQuery, action: RewriteAnswer, talk: Talk) -> None:
+    await _ask_for(ChangeField(action.entry, "answer", action.locale), talk)
 
 
-async def field_wanted(
-    press: CallbackQuery,
-    action: ChangeField,
-    state: FSMContext,
-    services: Services,
-    person: Person,
-    say: Translator,
-    reply: Reply,
-) -> None:
-    await _ask_for(action, state, services, person, say, reply)
+async def field_wanted(press: CallbackQuery, action: ChangeField, talk: Talk) -> None:
+    await _ask_for(action, talk)
 
 
-async def _ask_for(
-    wanted: ChangeField, state: FSMContext, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
+async def _ask_for(wanted: ChangeField, talk: Talk) -> None:
     """Ask which field, in which language, and for its new value, as far as that is not known."""
-    editing = await services.curation.editing(person.contact_id, wanted.entry)
+    say = talk.say
+    editing = await talk.services.curation.editing(talk.contact_id, wanted.entry)
     if editing is None:
-        await reply.toast(say.plain(NO_SUCH_ENTRY), alert=True)
+        await talk.reply.toast(say.plain(NO_SUCH_ENTRY), alert=True)
         return
     entry, field, locale = wanted.entry, wanted.field, wanted.locale
     if field not in EDITABLE:
         fields = [Button(say.plain(FIELDS[each]), ChangeField(entry, each, None)) for each in EDITABLE]
-        await reply.send(Message(say("What is to be changed?"), (*rows(fields, 3), *_leave(say))))
+        await talk.reply.send(Message(say("What is to be changed?"), (*rows(fields, 3), (cancel(say),))))
         return
     written = [each for each in LOCALES if editing.text.get(each)] if field in IN_EACH_LANGUAGE else [None]
     if locale not in written:
         choices = tuple(Button(LOCALES[each], ChangeField(entry, field, each)) for each in written if each)
-        await reply.send(Message(say("In which language?"), (choices, *_leave(say))))
+        await talk.reply.send(Message(say("In which language?"), (choices, (cancel(say),))))
         return
-    await state.set_state(Writing.value)
-    await state.set_data({"seen": editing.revision, "field": field, "locale": locale})
+    await talk.state.set_state(Writing.value)
+    await talk.state.set_data({"seen": editing.revision, "field": field, "locale": locale})
     html = say.page(
         "curate/field.html",
         entry_id=entry,
@@ -699,61 +606,35 @@ async def _ask_for(
         others=editing.others,
     )
     see = [Button(_number(draft, say), ShowRevision(draft.id)) for draft in editing.others]
-    await reply.send(Message(html, (*rows(see, 4), *_leave(say))))
+    await talk.reply.send(Message(html, (*rows(see, 4), (cancel(say),))))
 
 
-async def value_typed(
-    message: ChatMessage,
-    state: FSMContext,
-    services: Services,
-    person: Person,
-    say: Translator,
-    reply: Reply,
-) -> None:
-    data = await state.get_data()
+async def value_typed(message: ChatMessage, talk: Talk) -> None:
+    data = await talk.state.get_data()
     value = from_text(data["field"], message.text or "")
-    outcome = await services.curation.edit(person.contact_id, data["seen"], data["field"], data["locale"], value)
-    await _show_drafted(outcome, state, services, person, say, reply)
+    outcome = await talk.services.curation.edit(talk.contact_id, data["seen"], data["field"], data["locale"], value)
+    await _show_drafted(outcome, talk)
 
 
-async def retire_pressed(
-    press: CallbackQuery,
-    action: RetireEntry,
-    state: FSMContext,
-    services: Services,
-    person: Person,
-    say: Translator,
-    reply: Reply,
-) -> None:
-    outcome = await services.curation.draft(person.contact_id, action.entry, ())
-    await _show_drafted(outcome, state, services, person, say, reply)
+async def retire_pressed(press: CallbackQuery, action: RetireEntry, talk: Talk) -> None:
+    outcome = await talk.services.curation.draft(talk.contact_id, action.entry, ())
+    await _show_drafted(outcome, talk)
 
 
-async def _show_drafted(
-    outcome: Drafted | Unchanged | Refused | Gone,
-    state: FSMContext,
-    services: Services,
-    person: Person,
-    say: Translator,
-    reply: Reply,
-) -> None:
+async def _show_drafted(outcome: Drafted | Unchanged | Refused | Gone, talk: Talk) -> None:
     if isinstance(outcome, Refused):
-        problems = _listed(say("That cannot be taken like this:"), outcome.findings, say)
-        await reply.send(Message(problems, _leave(say)))
+        problems = with_findings(talk.say("That cannot be taken like this:"), outcome.findings, talk.say)
+        await talk.reply.send(Message(problems, ((cancel(talk.say),),)))
         return
-    await state.clear()
+    await talk.state.clear()
     match outcome:
         case Drafted(revision):
-            note = say("Noted as a draft. Nobody reads it before it is published.")
+            note = talk.say("Noted as a draft. Nobody reads it before it is published.")
             if revision.stale:
-                note = say(IN_THE_MEANTIME)
-            await _show_revision(revision.id, note, services, person, say, reply)
+                note = talk.say(IN_THE_MEANTIME)
+            await _show_revision(revision.id, note, talk)
         case Unchanged(revision):
-            note = say("That is what is published already.")
-            await _show_entry(revision.entry_id, note, services, person, say, reply)
+            note = talk.say("That is what is published already.")
+            await _show_entry(revision.entry_id, note, talk)
         case Gone():
-            await reply.show(await overview(0, say(NO_SUCH_ENTRY), services, say))
-
-
-def _leave(say: Translator) -> Buttons:
-    return ((Button(say.plain("Cancel"), Leave()),),)
+            await _show_overview(talk.say(NO_SUCH_ENTRY), talk)

@@ -1,33 +1,34 @@
 """Questions for a person: sent by anyone, answered by staff in this same chat."""
 
+from functools import partial
+
 from aiogram import Router
 from aiogram.filters import Command, StateFilter
-from aiogram.fsm.context import FSMContext
 from aiogram.fsm.state import State, StatesGroup
 from aiogram.types import CallbackQuery
 from aiogram.types import Message as ChatMessage
 
 from bot.desk.desk import Question, question_buttons
-from bot.people.contacts import Person
 from bot.texts import Button, Message, Translator
 from bot.texts.actions import (
     AskExpert,
     CloseDeskQuestion,
     ConfirmClosing,
-    GoHome,
-    Leave,
     ReplyToDeskQuestion,
     ShowDesk,
     ShowDeskQuestion,
 )
 from bot.texts.markdown import split
 from bot.texts.message import Buttons
+from handlers.chat.buttons import Page, cancel, label, main_menu
 from handlers.chat.filters import Holds, NoText, Pressed, Typed
-from handlers.chat.reply import Reply, cut
-from handlers.services import Services
+from handlers.chat.talk import Talk
 
 REPLY_LIMIT = 3000
 """Characters: with its heading and the question's beginning the reply must fit one message to the asker."""
+
+FIRST_WORDS = 50
+"""Characters of a question on its button."""
 
 
 class Writing(StatesGroup):
@@ -39,10 +40,8 @@ def setup() -> Router:
     router = Router(name="desk")
     router.message.register(question_wanted, Command("ask"))
     router.callback_query.register(expert_wanted, Pressed(AskExpert))
-    router.message.register(question_typed, Writing.question, Typed())
-
-    router.message.register(not_typed, Writing.question, NoText())
-
+    router.message.register(question_typed, StateFilter(Writing.question), Typed())
+    router.message.register(not_typed, StateFilter(Writing.question), NoText())
     staff = Router(name="desk for staff")
     staff.message.filter(Holds("expert", "curator"))
     staff.callback_query.filter(Holds("expert", "curator"))
@@ -58,44 +57,27 @@ def setup() -> Router:
     return router
 
 
-async def question_wanted(message: ChatMessage, state: FSMContext, say: Translator, reply: Reply) -> None:
-    await state.set_state(Writing.question)
-    await reply.send(_ask_for_question(say))
+async def question_wanted(message: ChatMessage, talk: Talk) -> None:
+    await talk.state.set_state(Writing.question)
+    await talk.reply.send(_ask_for_question(talk.say))
 
 
-async def expert_wanted(
-    press: CallbackQuery,
-    action: AskExpert,
-    state: FSMContext,
-    services: Services,
-    person: Person,
-    update_id: int,
-    say: Translator,
-    reply: Reply,
-) -> None:
+async def expert_wanted(press: CallbackQuery, action: AskExpert, talk: Talk) -> None:
     """Send what was asked before; without it, or when it is gone, ask for the text."""
-    text = await services.questions.text_of(person.contact_id, action.question) if action.question else None
+    text = await talk.services.questions.text_of(talk.contact_id, action.question) if action.question else None
     if text is None:
-        await state.set_state(Writing.question)
-        await reply.send(_ask_for_question(say))
+        await talk.state.set_state(Writing.question)
+        await talk.reply.send(_ask_for_question(talk.say))
         return
-    await services.desk.ask(person.contact_id, text, update_id)
-    await reply.send(_received(text, say))
+    await talk.services.desk.ask(talk.contact_id, text, talk.update_id)
+    await talk.reply.send(_received(text, talk.say))
 
 
-async def question_typed(
-    message: ChatMessage,
-    state: FSMContext,
-    services: Services,
-    person: Person,
-    update_id: int,
-    say: Translator,
-    reply: Reply,
-) -> None:
+async def question_typed(message: ChatMessage, talk: Talk) -> None:
     text = (message.text or "").strip()
-    await services.desk.ask(person.contact_id, text, update_id)
-    await state.clear()
-    await reply.send(_received(text, say))
+    await talk.services.desk.ask(talk.contact_id, text, talk.update_id)
+    await talk.state.clear()
+    await talk.reply.send(_received(text, talk.say))
 
 
 def _ask_for_question(say: Translator) -> Message:
@@ -104,61 +86,48 @@ def _ask_for_question(say: Translator) -> Message:
         "Please leave out details of unfiled inventions: "
         "until they are filed they should stay between you and your adviser."
     )
-    return Message(text, ((Button(say.plain("Cancel"), Leave()),),))
-
-
-def _too_long(say: Translator) -> Message:
-    return Message(say("That is longer than {limit} characters. Please send a shorter version.", limit=REPLY_LIMIT))
+    return Message(text, ((cancel(say),),))
 
 
 def _received(text: str, say: Translator) -> Message:
     html = say.page("desk/received.html", text=text)
-    return Message(html, ((Button(say.plain("Main menu"), GoHome()),),))
+    return Message(html, ((main_menu(say),),))
 
 
-async def not_typed(message: ChatMessage, say: Translator, reply: Reply) -> None:
+async def not_typed(message: ChatMessage, talk: Talk) -> None:
     """A photo or a sticker where a text is wanted."""
-    text = say("I can read text only. Please type your answer.")
-    await reply.send(Message(text, ((Button(say.plain("Cancel"), Leave()),),)))
+    text = talk.say("I can read text only. Please type your answer.")
+    await talk.reply.send(Message(text, ((cancel(talk.say),),)))
 
 
-async def desk_wanted(message: ChatMessage, services: Services, say: Translator, reply: Reply) -> None:
-    await reply.send(await _open_questions(0, services, say))
+async def desk_wanted(message: ChatMessage, talk: Talk) -> None:
+    await talk.reply.send(await _open_questions(0, talk))
 
 
-async def desk_pressed(
-    press: CallbackQuery, action: ShowDesk, services: Services, say: Translator, reply: Reply
-) -> None:
-    await reply.show(await _open_questions(action.page or 0, services, say))
+async def desk_pressed(press: CallbackQuery, action: ShowDesk, talk: Talk) -> None:
+    await talk.reply.show(await _open_questions(action.page or 0, talk))
 
 
-async def _open_questions(page: int, services: Services, say: Translator) -> Message:
-    waiting = await services.desk.open_questions(page)
+async def _open_questions(page: int, talk: Talk) -> Message:
+    say = talk.say
+    waiting = await talk.services.desk.open_questions(page)
     if not waiting.questions:
         return Message(say("No open questions. Well done."))
-    buttons = tuple((Button(_first_words(each), ShowDeskQuestion(each.id)),) for each in waiting.questions)
-    back = Button(say.plain("‹ Previous"), ShowDesk(None, waiting.page - 1))
-    on = Button(say.plain("Next ›"), ShowDesk(None, waiting.page + 1))
-    turn = (back,) * (waiting.page > 0) + (on,) * (waiting.page < waiting.last)
+    shown = Page(waiting.questions, waiting.page, waiting.last)
+    buttons = tuple((Button(label(each.text, FIRST_WORDS), ShowDeskQuestion(each.id)),) for each in shown.items)
     heading = say.count("<b>{n} open question</b>", "<b>{n} open questions</b>, oldest first", waiting.total)
-    return Message(heading, (*buttons, turn))
+    return Message(heading, (*buttons, shown.turning(partial(ShowDesk, None), say)))
 
 
-def _first_words(question: Question) -> str:
-    return cut(" ".join(question.text.split()), 50)
-
-
-async def question_pressed(
-    press: CallbackQuery, action: ShowDeskQuestion, services: Services, say: Translator, reply: Reply
-) -> None:
-    question = await services.desk.view(action.question)
+async def question_pressed(press: CallbackQuery, action: ShowDeskQuestion, talk: Talk) -> None:
+    question = await talk.services.desk.view(action.question)
     if question is None:
-        await reply.toast(say.plain("That question is no longer here."))
+        await talk.reply.toast(talk.say.plain("That question is no longer here."))
         return
-    first, *more = _whole(question, say)
-    await reply.show(first)
+    first, *more = _whole(question, talk.say)
+    await talk.reply.show(first)
     for part in more:
-        await reply.send(part)
+        await talk.reply.send(part)
 
 
 def _whole(question: Question, say: Translator) -> list[Message]:
@@ -171,59 +140,61 @@ def _whole(question: Question, say: Translator) -> list[Message]:
     return [*(Message(part, under_parts) for part in parts), Message(last, buttons)]
 
 
-async def reply_wanted(
-    press: CallbackQuery,
-    action: ReplyToDeskQuestion,
-    state: FSMContext,
-    services: Services,
-    say: Translator,
-    reply: Reply,
-) -> None:
-    question = await services.desk.view(action.question)
-    if question is None or question.status != "open":
-        await reply.toast(say.plain("That question is no longer open."), alert=True)
+async def reply_wanted(press: CallbackQuery, action: ReplyToDeskQuestion, talk: Talk) -> None:
+    say = talk.say
+    question = await _still_open(action.question, talk)
+    if question is None:
         return
-    await state.set_state(Writing.reply)
-    await state.set_data({"question": action.question})
+    await talk.state.set_state(Writing.reply)
+    await talk.state.set_data({"question": question.id})
     html = say.page("desk/write_reply.html", question=question)
     whole = Button(say.plain("Read it whole"), ShowDeskQuestion(question.id))
-    await reply.send(Message(html, ((whole, Button(say.plain("Cancel"), Leave())),)))
+    await talk.reply.send(Message(html, ((whole, cancel(say)),)))
 
 
-async def reply_typed(
-    message: ChatMessage, state: FSMContext, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
+async def _still_open(number: int, talk: Talk) -> Question | None:
+    """The question; None when the person was told that it is no longer open."""
+    question = await talk.services.desk.view(number)
+    if question is not None and question.status == "open":
+        return question
+    await _closed_already(talk)
+    return None
+
+
+async def _closed_already(talk: Talk) -> None:
+    await talk.reply.toast(talk.say.plain("That question is no longer open."), alert=True)
+
+
+async def reply_typed(message: ChatMessage, talk: Talk) -> None:
+    say = talk.say
     text = (message.text or "").strip()
     if len(text) > REPLY_LIMIT:
-        await reply.send(_too_long(say))
+        too_long = say("That is longer than {limit} characters. Please send a shorter version.", limit=REPLY_LIMIT)
+        await talk.reply.send(Message(too_long))
         return
-    question = (await state.get_data()).get("question", 0)
-    sent = await services.desk.reply(person.contact_id, question, text)
-    await state.clear()
+    question = (await talk.state.get_data()).get("question", 0)
+    sent = await talk.services.desk.reply(talk.contact_id, question, text)
+    await talk.state.clear()
     outcome = (
         say("Sent. The asker gets your reply in their own chat.")
         if sent
         else say("Somebody else has dealt with that question in the meantime; your reply was not sent.")
     )
-    await reply.send(Message(outcome, ((Button(say.plain("All open questions"), ShowDesk()),),)))
+    await talk.reply.send(Message(outcome, ((Button(say.plain("All open questions"), ShowDesk()),),)))
 
 
-async def close_pressed(
-    press: CallbackQuery, action: CloseDeskQuestion, services: Services, say: Translator, reply: Reply
-) -> None:
-    question = await services.desk.view(action.question)
-    if question is None or question.status != "open":
-        await reply.toast(say.plain("That question is no longer open."), alert=True)
+async def close_pressed(press: CallbackQuery, action: CloseDeskQuestion, talk: Talk) -> None:
+    say = talk.say
+    question = await _still_open(action.question, talk)
+    if question is None:
         return
     yes = Button(say.plain("Yes, close it"), ConfirmClosing(question.id), style="danger")
     no = Button(say.plain("No, keep it open"), ShowDeskQuestion(question.id))
-    await reply.show(Message(say.page("desk/close.html", question=question), ((yes,), (no,))))
+    await talk.reply.show(Message(say.page("desk/close.html", question=question), ((yes,), (no,))))
 
 
-async def closing_confirmed(
-    press: CallbackQuery, action: ConfirmClosing, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
-    if not await services.desk.close(person.contact_id, action.question):
-        await reply.toast(say.plain("That question is no longer open."), alert=True)
-        return
-    await reply.show(await _open_questions(0, services, say))
+async def closing_confirmed(press: CallbackQuery, action: ConfirmClosing, talk: Talk) -> None:
+    if await talk.services.desk.close(talk.contact_id, action.question):
+        await talk.reply.show(await _open_questions(0, talk))
+    else:
+        await _closed_already(talk)

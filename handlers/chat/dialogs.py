@@ -1,23 +1,20 @@
 """How dialogs end that nobody finishes: a command, a way elsewhere, or nobody came back for too long."""
 
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from aiogram import BaseMiddleware
-from aiogram.fsm.context import FSMContext
 from aiogram.types import Message as ChatMessage
 from aiogram.types import TelegramObject
 
 from bot.channels.state import ConversationStorage
-from bot.people.contacts import Person
-from bot.texts import Message, ReplyKeyboard, Translator
+from bot.texts import Message, ReplyKeyboard
 from bot.texts.actions import AskExpert, Idle, Leave, PickLanguage, RateAnswer, TellMe
 from handlers.chat.book import is_suggested_reply
 from handlers.chat.desk import Writing
-from handlers.chat.reply import Reply
+from handlers.chat.middlewares import Handler
+from handlers.chat.talk import Talk
 from handlers.chat.times import Zone
-from handlers.services import Services
 
 FORGOTTEN_AFTER = timedelta(minutes=30)
 """Whoever writes later than this after the last step has long forgotten what they were asked."""
@@ -28,16 +25,15 @@ BESIDE_THE_POINT = (AskExpert, Leave, RateAnswer, TellMe, PickLanguage, Idle)
 LIGHT_DIALOGS = (Writing.question.state, Zone.typed.state)
 """Those in which nothing was gathered yet that could be lost."""
 
-Handler = Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]]
 
-
-async def leave(state: FSMContext, person: Person, services: Services) -> bool:
+async def leave(talk: Talk) -> bool:
     """Leave the dialog; whether a time that was kept for it is free again."""
-    hold = (await state.get_data()).get("hold")
-    await state.clear()
-    if hold is None or await services.appointments.held(hold, person.contact_id) is None:
+    hold = (await talk.state.get_data()).get("hold")
+    await talk.state.clear()
+    appointments = talk.services.appointments
+    if hold is None or await appointments.held(hold, talk.contact_id) is None:
         return False
-    await services.appointments.drop(hold, person.contact_id)
+    await appointments.drop(hold, talk.contact_id)
     return True
 
 
@@ -48,16 +44,15 @@ class CommandsLeaveDialogs(BaseMiddleware):
     """
 
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
-        command = (getattr(event, "text", None) or "").partition(" ")[0].partition("@")[0]
+        assert isinstance(event, ChatMessage)
+        command = (event.text or event.caption or "").partition(" ")[0].partition("@")[0]
         if command.startswith("/") and command != "/cancel" and data.get("raw_state") is not None:
-            say: Translator = data["say"]
-            kept = await leave(data["state"], data["person"], data["services"])
+            talk: Talk = data["talk"]
+            text = talk.say("We leave what we were doing.")
+            if await leave(talk):
+                text = talk.say("We leave what we were doing, and the time I kept for you is free again.")
             data["raw_state"] = None
-            text = say("We leave what we were doing.")
-            if kept:
-                text = say("We leave what we were doing, and the time I kept for you is free again.")
-            reply: Reply = data["reply"]
-            await reply.send(Message(text, keyboard=ReplyKeyboard()))
+            await talk.reply.send(Message(text, keyboard=ReplyKeyboard()))
         return await handler(event, data)
 
 
@@ -72,29 +67,26 @@ class ForgottenDialogs(BaseMiddleware):
 
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
         assert isinstance(event, ChatMessage)
+        talk: Talk = data["talk"]
         text = event.text or ""
-        if data.get("raw_state") is None or text.startswith("/") or not await self._is_over(event, data):
+        if data.get("raw_state") is None or text.startswith("/") or not await self._is_over(event.date, talk):
             return await handler(event, data)
-        services: Services = data["services"]
-        await leave(data["state"], data["person"], services)
+        await leave(talk)
         data["raw_state"] = None
-        reply: Reply = data["reply"]
-        say: Translator = data["say"]
-        await reply.send(Message(say("What we had begun is too long ago; we leave it."), keyboard=ReplyKeyboard()))
-        return None if is_suggested_reply(text, services.texts) else await handler(event, data)
+        gone = talk.say("What we had begun is too long ago; we leave it.")
+        await talk.reply.send(Message(gone, keyboard=ReplyKeyboard()))
+        return None if is_suggested_reply(text, talk.services.texts) else await handler(event, data)
 
-    async def _is_over(self, event: ChatMessage, data: dict[str, Any]) -> bool:
-        state: FSMContext = data["state"]
-        services: Services = data["services"]
-        hold_id = (await state.get_data()).get("hold")
+    async def _is_over(self, written_at: datetime, talk: Talk) -> bool:
+        hold_id = (await talk.state.get_data()).get("hold")
         if hold_id is not None:
-            hold = await services.appointments.held(hold_id, data["person"].contact_id)
+            hold = await talk.services.appointments.held(hold_id, talk.contact_id)
             if hold is None:
                 return True
-            if hold.expires_at > event.date:  # we told them that it is kept until then
+            if hold.expires_at > written_at:  # we told them that it is kept until then
                 return False
-        since = await self._storage.since(state.key)
-        return since is None or event.date - since > FORGOTTEN_AFTER
+        since = await self._storage.since(talk.state.key)
+        return since is None or written_at - since > FORGOTTEN_AFTER
 
 
 class LookingElsewhereLeaves(BaseMiddleware):
@@ -102,7 +94,7 @@ class LookingElsewhereLeaves(BaseMiddleware):
 
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
         if data.get("raw_state") in LIGHT_DIALOGS and not isinstance(data["action"], BESIDE_THE_POINT):
-            state: FSMContext = data["state"]
-            await state.clear()
+            talk: Talk = data["talk"]
+            await talk.state.clear()
             data["raw_state"] = None
         return await handler(event, data)

@@ -36,7 +36,7 @@ def build_dispatcher(services: Services, storage: ConversationStorage, per_minut
     dispatcher = Dispatcher(storage=storage, services=services)
     for observer in (dispatcher.message, dispatcher.callback_query):
         observer.filter(InPrivate())
-        observer.outer_middleware(KnowThePerson(services.contacts, services.texts))
+        observer.outer_middleware(KnowThePerson(services))
         observer.outer_middleware(Pace(services.clock, per_minute))
     dispatcher.message.outer_middleware(ForgottenDialogs(storage))
     dispatcher.message.outer_middleware(CommandsLeaveDialogs())

@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from functools import cache
@@ -106,8 +106,7 @@ def _read_date(text: str, answers: Answers, now: datetime) -> str:
 
 def day_in(text: str) -> date:
     """The day of "2026-12-03", "2026/12/3" or "2026年12月3日"; BadAnswerError for others."""
-    plain = "".join(unicodedata.normalize("NFKC", text).split())
-    found = next((match for pattern in _DAYS if (match := pattern.fullmatch(plain))), None)
+    found = _match(_DAYS, text)
     if found is None:
         raise BadAnswerError(N_("I cannot read that as a day."))
     try:
@@ -122,14 +121,19 @@ def _read_starts(text: str, answers: Answers, now: datetime) -> str:
 
 def clock_in(text: str) -> time:
     """The time of "14:00", "14点" or "14时30分", in full-width digits too; BadAnswerError for others."""
-    plain = "".join(unicodedata.normalize("NFKC", text).split())
-    found = next((match for pattern in _CLOCK if (match := pattern.fullmatch(plain))), None)
+    found = _match(_CLOCK, text)
     if found is None:
         raise BadAnswerError(N_("I cannot read that as a time of the 24-hour clock."))
     try:
         return time(int(found[1]), int(found[2] or 0))
     except ValueError:
         raise BadAnswerError(N_("There is no such time on the clock.")) from None
+
+
+def _match(patterns: Sequence[re.Pattern[str]], text: str) -> re.Match[str] | None:
+    """The first pattern that the whole text fits, full-width digits and spaces put aside."""
+    plain = "".join(unicodedata.normalize("NFKC", text).split())
+    return next((match for pattern in patterns if (match := pattern.fullmatch(plain))), None)
 
 
 def _read_ends(text: str, answers: Answers, now: datetime) -> str:
@@ -334,6 +338,10 @@ class Form:
         """The question that is asked now; None when all are answered."""
         return next((q for q in self.questions if q.step not in self.answers), None)
 
+    def asks(self, step: str) -> bool:
+        """Whether that is the open question."""
+        return self.open is not None and self.open.step == step
+
     @property
     def number(self) -> int:
         """The place of the open question, from 1."""
@@ -366,14 +374,11 @@ class Form:
 
     def asking(self, step: str) -> Self:
         """The question open again, its answer offered."""
-        answers = {name: value for name, value in self.answers.items() if name != step}
-        return replace(self, answers=answers, before={**self.before, **self.answers})
+        return replace(self, answers=_without(self.answers, step), before={**self.before, **self.answers})
 
     def without(self, step: str) -> Self:
         """The question open again, its answer dropped."""
-        before = {name: value for name, value in self.before.items() if name != step}
-        answers = {name: value for name, value in self.answers.items() if name != step}
-        return replace(self, answers=answers, before=before)
+        return replace(self, answers=_without(self.answers, step), before=_without(self.before, step))
 
     def trouble(self, now: datetime) -> tuple[str, str] | None:
         """What the times together make impossible: the question to ask again, and why."""
@@ -408,6 +413,10 @@ class Form:
 
     def _text(self, step: str) -> dict[str, str]:
         return {self.locale: self.answers[step]} if self.answers[step] else {}
+
+
+def _without(answers: Answers, step: str) -> Answers:
+    return {name: value for name, value in answers.items() if name != step}
 
 
 def asked_again(problem: Problem) -> tuple[str, str]:

@@ -2,20 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from aiogram import Router
 from aiogram.filters import Command
 from aiogram.types import CallbackQuery
 from aiogram.types import Message as ChatMessage
 
-from bot.people.contacts import Person
 from bot.texts import Button, Message, Translator
 from bot.texts.actions import (
-    GoHome,
     Idle,
     RegisterForEvent,
     SendEventFile,
-    ShowAppointments,
     ShowEvent,
     ShowEvents,
     ShowReminderOverview,
@@ -26,9 +24,9 @@ from bot.texts.actions import (
     UnregisterFromEvent,
 )
 from bot.texts.message import Buttons
+from handlers.chat.buttons import Page, label, main_menu, my_appointments
 from handlers.chat.filters import Pressed
-from handlers.chat.reply import Reply, cut
-from handlers.services import Services
+from handlers.chat.talk import Event, Talk
 from scheduler.events.files import calendar_file
 from scheduler.events.values import (
     AlreadyRegistered,
@@ -47,10 +45,7 @@ PAST_PAGE = 4
 """Events on one page: so many of the longest fit one message."""
 
 FOLLOWED_SHOWN = 10
-BUTTON_TEXT = 60
 DAY, HOUR = 1440, 60
-LONGEST_NUMBER = 18
-"""Digits of an id; more would not fit the database's numbers."""
 
 
 def setup() -> Router:
@@ -64,7 +59,7 @@ def setup() -> Router:
     router.callback_query.register(file_pressed, Pressed(SendEventFile))
     router.callback_query.register(choices_pressed, Pressed(ShowReminders))
     router.callback_query.register(reminder_switched, Pressed(ToggleReminder))
-    router.callback_query.register(overview_pressed, Pressed(ShowReminderOverview))
+    router.callback_query.register(overview_wanted, Pressed(ShowReminderOverview))
     router.callback_query.register(stop_pressed, Pressed(StopReminders))
     router.callback_query.register(stop_all_pressed, Pressed(StopAllReminders))
     return router
@@ -73,101 +68,69 @@ def setup() -> Router:
 # What is on, and what was
 
 
-async def events_wanted(
-    message: ChatMessage, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
-    events = await services.events.upcoming(person.contact_id)
-    await reply.send(upcoming_message(events, 0, services.clock.now(), say))
+async def events_wanted(message: ChatMessage, talk: Talk) -> None:
+    events = await talk.services.events.upcoming(talk.contact_id)
+    await talk.reply.send(upcoming_message(events, 0, talk.now, talk.say))
 
 
-async def list_pressed(
-    press: CallbackQuery,
-    action: ShowEvents,
-    services: Services,
-    person: Person,
-    say: Translator,
-    reply: Reply,
-) -> None:
+async def list_pressed(press: CallbackQuery, action: ShowEvents, talk: Talk) -> None:
     if action.past:
-        await reply.show(past_message(await services.events.past(), action.page, say))
+        await talk.reply.show(past_message(await talk.services.events.past(), action.page, talk.say))
         return
-    events = await services.events.upcoming(person.contact_id)
-    await reply.show(upcoming_message(events, action.page, services.clock.now(), say))
+    events = await talk.services.events.upcoming(talk.contact_id)
+    await talk.reply.show(upcoming_message(events, action.page, talk.now, talk.say))
 
 
 def upcoming_message(events: Sequence[EventView], page: int, now: datetime, say: Translator) -> Message:
     """A page of the events ahead, each with a button to its details."""
-    page = _within(page, events, UPCOMING_PAGE)
-    shown = events[page * UPCOMING_PAGE : (page + 1) * UPCOMING_PAGE]
-    details = ((Button(cut(say.localized(event.title), BUTTON_TEXT), ShowEvent(event.id)),) for event in shown)
+    shown = Page.of(events, page, UPCOMING_PAGE)
+    details = ((Button(label(say.localized(event.title)), ShowEvent(event.id)),) for event in shown.items)
     follow = say.plain("My reminders") if events else say.plain("Tell me of new events")
     follow_action = ShowReminderOverview() if events else ShowReminders(None)
     return Message(
-        say.page("happenings/upcoming.html", events=shown, now=now),
+        say.page("happenings/upcoming.html", events=shown.items, now=now),
         (
             *details,
-            _turn(False, page, len(events), UPCOMING_PAGE, say),
+            shown.turning(partial(ShowEvents, False), say),
             (Button(say.plain("Past events"), ShowEvents(True)), Button(follow, follow_action)),
-            (Button(say.plain("Main menu"), GoHome()),),
+            (main_menu(say),),
         ),
     )
 
 
 def past_message(events: Sequence[PastEvent], page: int, say: Translator) -> Message:
     """A page of what took place, newest first."""
-    page = _within(page, events, PAST_PAGE)
-    shown = events[page * PAST_PAGE : (page + 1) * PAST_PAGE]
+    shown = Page.of(events, page, PAST_PAGE)
     details = (
-        (Button(cut(say.localized(event.title), BUTTON_TEXT), ShowEvent(event.event_id)),)
-        for event in shown
+        (Button(label(say.localized(event.title)), ShowEvent(event.event_id)),)
+        for event in shown.items
         if event.event_id is not None
     )
     return Message(
-        say.page("happenings/past.html", events=shown),
+        say.page("happenings/past.html", events=shown.items),
         (
             *details,
-            _turn(True, page, len(events), PAST_PAGE, say),
+            shown.turning(partial(ShowEvents, True), say),
             (Button(say.plain("Coming events"), ShowEvents(False)),),
-            (Button(say.plain("Main menu"), GoHome()),),
+            (main_menu(say),),
         ),
     )
-
-
-def _within(page: int, items: Sequence[object], size: int) -> int:
-    """The page, or the nearest there is: the list may be shorter than when the button was made."""
-    return max(0, min(page, (len(items) - 1) // size))
-
-
-def _turn(past: bool, page: int, total: int, size: int, say: Translator) -> tuple[Button, ...]:
-    back = Button(say.plain("‹ Previous"), ShowEvents(past, page - 1))
-    on = Button(say.plain("Next ›"), ShowEvents(past, page + 1))
-    return (back,) * (page > 0) + (on,) * ((page + 1) * size < total)
 
 
 # One event
 
 
-async def event_pressed(
-    press: CallbackQuery,
-    action: ShowEvent,
-    services: Services,
-    person: Person,
-    say: Translator,
-    reply: Reply,
-) -> None:
-    if not await open_event(str(action.event), services, person, say, reply):
-        await _not_there(say, reply)
+async def event_pressed(press: CallbackQuery, action: ShowEvent, talk: Talk) -> None:
+    if not await open_event(action.event, talk):
+        await _not_there(talk)
 
 
-async def open_event(event: str, services: Services, person: Person, say: Translator, reply: Reply) -> bool:
-    """Show the event of that number; False when there is none."""
-    if not (event.isascii() and event.isdecimal() and len(event) <= LONGEST_NUMBER):
-        return False
-    found = await services.events.detail(int(event), person.contact_id)
-    if found is None:
-        return False
-    await reply.show(event_message(found, services.clock.now(), say))
-    return True
+async def open_event(event_id: int, talk: Talk) -> bool:
+    """Show an event; False when there is none of that id."""
+    event = await talk.services.events.detail(event_id, talk.contact_id)
+    if event is not None:
+        await talk.reply.show(event_message(event, talk.now, talk.say))
+    return event is not None
 
 
 def event_message(event: EventView, now: datetime, say: Translator) -> Message:
@@ -198,44 +161,30 @@ def _seat(event: EventView, say: Translator) -> Buttons:
     return ((Button(say.plain("Register"), RegisterForEvent(event.id), style="primary"),),)
 
 
-async def _not_there(say: Translator, reply: Reply) -> None:
-    await reply.toast(say.plain("That event is no longer here. /events shows all."), alert=True)
+async def _not_there(talk: Talk) -> None:
+    await talk.reply.toast(talk.say.plain("That event is no longer here. /events shows all."), alert=True)
 
 
 # A seat
 
 
-async def register_pressed(
-    press: CallbackQuery,
-    action: RegisterForEvent,
-    services: Services,
-    person: Person,
-    say: Translator,
-    reply: Reply,
-) -> None:
-    outcome = await services.events.register(person.contact_id, action.event)
-    await _show_outcome(outcome, services, say, reply)
+async def register_pressed(press: CallbackQuery, action: RegisterForEvent, talk: Talk) -> None:
+    outcome = await talk.services.events.register(talk.contact_id, action.event)
+    await _show_outcome(outcome, talk)
 
 
-async def give_up_pressed(
-    press: CallbackQuery,
-    action: UnregisterFromEvent,
-    services: Services,
-    person: Person,
-    say: Translator,
-    reply: Reply,
-) -> None:
+async def give_up_pressed(press: CallbackQuery, action: UnregisterFromEvent, talk: Talk) -> None:
     if action.sure:
-        outcome = await services.events.unregister(person.contact_id, action.event)
-        await _show_outcome(outcome, services, say, reply)
+        outcome = await talk.services.events.unregister(talk.contact_id, action.event)
+        await _show_outcome(outcome, talk)
         return
-    event = await services.events.detail(action.event, person.contact_id)
+    event = await talk.services.events.detail(action.event, talk.contact_id)
     if event is None:
-        await _not_there(say, reply)
-    elif event.registered and event.ahead(services.clock.now()):
-        await reply.show(give_up_message(event, say))
+        await _not_there(talk)
+    elif event.registered and event.ahead(talk.now):
+        await talk.reply.show(give_up_message(event, talk.say))
     else:
-        await reply.show(event_message(event, services.clock.now(), say))
+        await talk.reply.show(event_message(event, talk.now, talk.say))
 
 
 def give_up_message(event: EventView, say: Translator) -> Message:
@@ -247,15 +196,15 @@ def give_up_message(event: EventView, say: Translator) -> Message:
 Outcome = Registered | AlreadyRegistered | Full | Unregistered | NotRegistered | Gone
 
 
-async def _show_outcome(outcome: Outcome, services: Services, say: Translator, reply: Reply) -> None:
+async def _show_outcome(outcome: Outcome, talk: Talk) -> None:
     """The event as it stands now, and over it in a sentence what became of the request."""
     if outcome.event is None:
-        await _not_there(say, reply)
+        await _not_there(talk)
         return
-    now = services.clock.now()
-    await reply.show(event_message(outcome.event, now, say))
+    now = talk.now
+    await talk.reply.show(event_message(outcome.event, now, talk.say))
     refused = isinstance(outcome, Full | Gone)
-    await reply.toast(_told(outcome, outcome.event, now, say), alert=refused)
+    await talk.reply.toast(_told(outcome, outcome.event, now, talk.say), alert=refused)
 
 
 def _told(outcome: Outcome, event: EventView, now: datetime, say: Translator) -> str:
@@ -285,19 +234,12 @@ def _why_gone(event: EventView, now: datetime, say: Translator) -> str:
     return say.plain("This event has begun; registration is closed.")
 
 
-async def file_pressed(
-    press: CallbackQuery,
-    action: SendEventFile,
-    services: Services,
-    person: Person,
-    say: Translator,
-    reply: Reply,
-) -> None:
-    event = await services.events.detail(action.event, person.contact_id)
+async def file_pressed(press: CallbackQuery, action: SendEventFile, talk: Talk) -> None:
+    event = await talk.services.events.detail(action.event, talk.contact_id)
     if event is None:
-        await _not_there(say, reply)
+        await _not_there(talk)
     else:
-        await reply.send(file_message(event, say))
+        await talk.reply.send(file_message(event, talk.say))
 
 
 def file_message(event: EventView, say: Translator) -> Message:
@@ -313,87 +255,52 @@ def file_message(event: EventView, say: Translator) -> Message:
 # Reminders
 
 
-async def overview_wanted(
-    message: ChatMessage, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
-    overview = await services.reminders.overview(person.contact_id)
-    await reply.send(overview_message(overview, say))
+async def overview_wanted(event: Event, talk: Talk) -> None:
+    await _show_overview(talk)
 
 
-async def overview_pressed(
-    press: CallbackQuery, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
-    overview = await services.reminders.overview(person.contact_id)
-    await reply.show(overview_message(overview, say))
+async def _show_overview(talk: Talk) -> None:
+    overview = await talk.services.reminders.overview(talk.contact_id)
+    await talk.reply.show(overview_message(overview, talk.say))
 
 
-async def choices_pressed(
-    press: CallbackQuery,
-    action: ShowReminders,
-    services: Services,
-    person: Person,
-    say: Translator,
-    reply: Reply,
-) -> None:
-    choices = await services.reminders.choices(person.contact_id, action.event)
-    await _show_choices(action.event, choices, services, person, say, reply)
+async def choices_pressed(press: CallbackQuery, action: ShowReminders, talk: Talk) -> None:
+    choices = await talk.services.reminders.choices(talk.contact_id, action.event)
+    await _show_choices(action.event, choices, talk)
 
 
-async def reminder_switched(
-    press: CallbackQuery,
-    action: ToggleReminder,
-    services: Services,
-    person: Person,
-    say: Translator,
-    reply: Reply,
-) -> None:
-    choices = await services.reminders.toggle(person.contact_id, action.event, action.minutes, action.on)
-    await _show_choices(action.event, choices, services, person, say, reply)
+async def reminder_switched(press: CallbackQuery, action: ToggleReminder, talk: Talk) -> None:
+    choices = await talk.services.reminders.toggle(talk.contact_id, action.event, action.minutes, action.on)
+    await _show_choices(action.event, choices, talk)
     if any(choice.minutes == action.minutes and not choice.possible for choice in choices):
-        await reply.toast(say.plain("That moment has passed: not possible any more."))
+        await talk.reply.toast(talk.say.plain("That moment has passed: not possible any more."))
 
 
-async def _show_choices(
-    event_id: int | None,
-    choices: Sequence[Choice],
-    services: Services,
-    person: Person,
-    say: Translator,
-    reply: Reply,
-) -> None:
+async def _show_choices(event_id: int | None, choices: Sequence[Choice], talk: Talk) -> None:
     if event_id is None:
-        await reply.show(choices_message(None, choices, say))
+        await talk.reply.show(choices_message(None, choices, talk.say))
         return
-    event = await services.events.detail(event_id, person.contact_id)
+    event = await talk.services.events.detail(event_id, talk.contact_id)
     if event is None:
-        await _not_there(say, reply)
+        await _not_there(talk)
     elif choices:
-        await reply.show(choices_message(event, choices, say))
+        await talk.reply.show(choices_message(event, choices, talk.say))
     else:
-        now = services.clock.now()
-        await reply.show(event_message(event, now, say))
-        await reply.toast(_why_gone(event, now, say), alert=True)
+        now = talk.now
+        await talk.reply.show(event_message(event, now, talk.say))
+        await talk.reply.toast(_why_gone(event, now, talk.say), alert=True)
 
 
-async def stop_pressed(
-    press: CallbackQuery,
-    action: StopReminders,
-    services: Services,
-    person: Person,
-    say: Translator,
-    reply: Reply,
-) -> None:
-    await services.reminders.stop(person.contact_id, action.event)
-    await reply.show(overview_message(await services.reminders.overview(person.contact_id), say))
-    await reply.toast(say.plain("Done: those reminders are stopped."))
+async def stop_pressed(press: CallbackQuery, action: StopReminders, talk: Talk) -> None:
+    await talk.services.reminders.stop(talk.contact_id, action.event)
+    await _show_overview(talk)
+    await talk.reply.toast(talk.say.plain("Done: those reminders are stopped."))
 
 
-async def stop_all_pressed(
-    press: CallbackQuery, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
-    await services.reminders.stop_all(person.contact_id)
-    await reply.show(overview_message(await services.reminders.overview(person.contact_id), say))
-    await reply.toast(say.plain("Done: no more reminders of events."))
+async def stop_all_pressed(press: CallbackQuery, talk: Talk) -> None:
+    await talk.services.reminders.stop_all(talk.contact_id)
+    await _show_overview(talk)
+    await talk.reply.toast(talk.say.plain("Done: no more reminders of events."))
 
 
 def choices_message(event: EventView | None, choices: Sequence[Choice], say: Translator) -> Message:
@@ -415,11 +322,11 @@ def choices_message(event: EventView | None, choices: Sequence[Choice], say: Tra
 
 
 def _switch(event_id: int | None, choice: Choice, say: Translator) -> Button:
-    label = offset_label(choice.minutes, say)
+    offset = offset_label(choice.minutes, say)
     if not choice.possible:
-        return Button(say.plain("{offset}: not possible any more", offset=label), Idle())
+        return Button(say.plain("{offset}: not possible any more", offset=offset), Idle())
     switched = ToggleReminder(event_id, choice.minutes, not choice.on)
-    return Button(f"✓ {label}", switched, style="success") if choice.on else Button(label, switched)
+    return Button(f"✓ {offset}", switched, style="success") if choice.on else Button(offset, switched)
 
 
 def offset_label(minutes: int, say: Translator) -> str:
@@ -441,7 +348,7 @@ def overview_message(overview: Overview, say: Translator) -> Message:
         followed=[(event, _offsets(event.minutes, say)) for event in shown],
         hidden=len(overview.events) - len(shown),
     )
-    events = ((Button(cut(say.localized(e.title), BUTTON_TEXT), ShowReminders(e.event_id)),) for e in shown)
+    events = ((Button(label(say.localized(e.title)), ShowReminders(e.event_id)),) for e in shown)
     stop = Button(say.plain("Stop all of them"), StopAllReminders(), style="danger")
     return Message(
         html,
@@ -449,10 +356,7 @@ def overview_message(overview: Overview, say: Translator) -> Message:
             *events,
             (Button(say.plain("All future events"), ShowReminders(None)),),
             (stop,) * bool(overview.events or overview.all_future),
-            (
-                Button(say.plain("Forums and training"), ShowEvents(False)),
-                Button(say.plain("My appointments"), ShowAppointments()),
-            ),
+            (Button(say.plain("Forums and training"), ShowEvents(False)), my_appointments(say)),
         ),
     )
 

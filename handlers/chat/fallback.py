@@ -5,10 +5,10 @@ from aiogram.types import CallbackQuery, ChatMemberUpdated
 from aiogram.types import Message as ChatMessage
 
 from bot.outbox.port import ChatRef
-from bot.texts import Button, Message, Translator
-from bot.texts.actions import GoHome
-from handlers.chat.reply import Reply
+from bot.texts import Message
+from handlers.chat.buttons import main_menu
 from handlers.chat.start import welcome
+from handlers.chat.talk import Talk
 from handlers.services import Services
 
 
@@ -27,30 +27,25 @@ def setup_membership() -> Router:
     return router
 
 
-async def unknown_command(message: ChatMessage, say: Translator, reply: Reply) -> None:
-    await reply.send(
-        Message(
-            say("I do not know that command. /help shows what I can do, or just type your question."),
-            ((Button(say.plain("Main menu"), GoHome()),),),
-        )
-    )
+async def unknown_command(message: ChatMessage, talk: Talk) -> None:
+    text = talk.say("I do not know that command. /help shows what I can do, or just type your question.")
+    await talk.reply.send(Message(text, ((main_menu(talk.say),),)))
 
 
-async def unexpected_text(message: ChatMessage, say: Translator, reply: Reply) -> None:
+async def unexpected_text(message: ChatMessage, talk: Talk) -> None:
     """Text typed in a dialog whose step the person may no longer take."""
-    await reply.send(Message(say("That step is no longer open. /cancel leaves it, then ask me anything.")))
+    await talk.reply.send(Message(talk.say("That step is no longer open. /cancel leaves it, then ask me anything.")))
 
 
-async def not_text(message: ChatMessage, say: Translator, reply: Reply) -> None:
-    await reply.send(
-        Message(say("I can read text only: no pictures, stickers, voice or files. Please type your question."))
-    )
+async def not_text(message: ChatMessage, talk: Talk) -> None:
+    text = talk.say("I can read text only: no pictures, stickers, voice or files. Please type your question.")
+    await talk.reply.send(Message(text))
 
 
-async def unknown_button(press: CallbackQuery, say: Translator, reply: Reply) -> None:
+async def unknown_button(press: CallbackQuery, talk: Talk) -> None:
     """A button from an older version, or data that no button of ours carries."""
-    await reply.toast(say.plain("That button is out of date. Here is a fresh menu."))
-    await reply.send(welcome(say))
+    await talk.reply.toast(talk.say.plain("That button is out of date. Here is a fresh menu."))
+    await talk.reply.send(welcome(talk.say))
 
 
 async def membership_changed(change: ChatMemberUpdated, services: Services) -> None:

@@ -10,8 +10,8 @@ from aiogram.filters import Filter
 from aiogram.types import CallbackQuery
 from aiogram.types import Message as ChatMessage
 
-from bot.people.contacts import Person
 from bot.texts import Action
+from handlers.chat.talk import Talk
 
 
 class InPrivate(Filter):
@@ -52,5 +52,5 @@ class Holds(Filter):
     def __init__(self, *roles: str) -> None:
         self._roles = roles
 
-    async def __call__(self, _: Any, person: Person) -> bool:
-        return any(person.may(role) for role in self._roles)
+    async def __call__(self, _: Any, talk: Talk) -> bool:
+        return any(talk.person.may(role) for role in self._roles)

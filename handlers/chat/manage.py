@@ -5,13 +5,11 @@ from datetime import date, datetime, timedelta
 
 from aiogram import Router
 from aiogram.filters import Command, StateFilter
-from aiogram.fsm.context import FSMContext
 from aiogram.fsm.state import State, StatesGroup
 from aiogram.types import CallbackQuery
 from aiogram.types import Message as ChatMessage
 
 from bot.outbox.report import Trouble
-from bot.people.contacts import Person
 from bot.texts import LOCALES, N_, Button, Message, Translator
 from bot.texts.actions import (
     AnswerEventStep,
@@ -27,6 +25,7 @@ from bot.texts.actions import (
     ShowEvent,
 )
 from bot.texts.message import Buttons
+from handlers.chat.buttons import Page, cut, label, rows
 from handlers.chat.event_form import (
     KINDS,
     ZONES,
@@ -38,8 +37,7 @@ from handlers.chat.event_form import (
     preview,
 )
 from handlers.chat.filters import Holds, Pressed, Typed
-from handlers.chat.reply import Reply, cut, rows
-from handlers.services import Services
+from handlers.chat.talk import Talk
 from scheduler.events.values import (
     Added,
     Changed,
@@ -51,7 +49,6 @@ from scheduler.events.values import (
 )
 
 PAGE = 5
-BUTTON_TEXT = 60
 KEPT_TEXT = 40
 NEW_EVENT = N_("New event, {number} of {of}")
 NEW_TIME = N_("New time, {number} of {of}")
@@ -87,53 +84,40 @@ def setup() -> Router:
 # What there is
 
 
-async def manage_wanted(message: ChatMessage, services: Services, say: Translator, reply: Reply) -> None:
-    troubles = await services.outbox_report.troubles()
-    await reply.send(managed_list(await services.events.upcoming(), 0, say, troubles))
+async def manage_wanted(message: ChatMessage, talk: Talk) -> None:
+    troubles = await talk.services.outbox_report.troubles()
+    await talk.reply.send(await _list(0, talk, troubles))
 
 
-async def manage_pressed(
-    press: CallbackQuery, action: ManageEvents, services: Services, say: Translator, reply: Reply
-) -> None:
-    await reply.show(managed_list(await services.events.upcoming(), action.page, say))
+async def manage_pressed(press: CallbackQuery, action: ManageEvents, talk: Talk) -> None:
+    await talk.reply.show(await _list(action.page, talk))
 
 
-async def event_pressed(
-    press: CallbackQuery, action: ManageEvent, services: Services, say: Translator, reply: Reply
-) -> None:
-    event = await services.events.detail(action.event)
-    await _show_managed(event, None, services, say, reply)
+async def _list(page: int, talk: Talk, troubles: Sequence[Trouble] = ()) -> Message:
+    """A page of the events ahead, with how many come; and which of the messages sent to people came to a bad end."""
+    say = talk.say
+    shown = Page.of(await talk.services.events.upcoming(), page, PAGE)
+    html = say.page("happenings/manage.html", events=shown.items, troubles=troubles)
+    details = ((Button(label(say.localized(e.title)), ManageEvent(e.id)),) for e in shown.items)
+    new = Button(say.plain("Announce an event"), NewEvent(), style="primary")
+    return Message(html, (*details, shown.turning(ManageEvents, say), (new,)))
 
 
-async def _show_managed(
-    event: EventView | None, note: str | None, services: Services, say: Translator, reply: Reply
-) -> None:
+async def event_pressed(press: CallbackQuery, action: ManageEvent, talk: Talk) -> None:
+    event = await talk.services.events.detail(action.event)
+    await _show_managed(event, None, talk)
+
+
+async def _show_managed(event: EventView | None, note: str | None, talk: Talk) -> None:
     """The event as it stands now; the list where it is gone."""
     if event is None:
-        await reply.show(managed_list(await services.events.upcoming(), 0, say))
-        await reply.toast(say.plain("That event is no longer here."), alert=True)
+        await talk.reply.show(await _list(0, talk))
+        await talk.reply.toast(talk.say.plain("That event is no longer here."), alert=True)
     else:
-        await reply.show(managed_message(event, note, services.clock.now(), say))
+        await talk.reply.show(_managed(event, note, talk.now, talk.say))
 
 
-def managed_list(events: Sequence[EventView], page: int, say: Translator, troubles: Sequence[Trouble] = ()) -> Message:
-    """A page of the events ahead, with how many come; and which of the messages sent to people came to a bad end."""
-    page = max(0, min(page, (len(events) - 1) // PAGE))
-    shown = events[page * PAGE : (page + 1) * PAGE]
-    details = ((Button(cut(say.localized(e.title), BUTTON_TEXT), ManageEvent(e.id)),) for e in shown)
-    back = (Button(say.plain("‹ Previous"), ManageEvents(page - 1)),)
-    on = (Button(say.plain("Next ›"), ManageEvents(page + 1)),)
-    return Message(
-        say.page("happenings/manage.html", events=shown, troubles=troubles),
-        (
-            *details,
-            back * (page > 0) + on * ((page + 1) * PAGE < len(events)),
-            (Button(say.plain("Announce an event"), NewEvent(), style="primary"),),
-        ),
-    )
-
-
-def managed_message(event: EventView, note: str | None, now: datetime, say: Translator) -> Message:
+def _managed(event: EventView, note: str | None, now: datetime, say: Translator) -> Message:
     """One event for staff; `note` is what just became of it."""
     html = say.page("happenings/managed.html", event=event, note=note, now=now)
     see = Button(say.plain("As people see it"), ShowEvent(event.id))
@@ -148,184 +132,153 @@ def managed_message(event: EventView, note: str | None, now: datetime, say: Tran
 # Calling one off
 
 
-async def cancel_pressed(
-    press: CallbackQuery,
-    action: CancelEvent,
-    services: Services,
-    person: Person,
-    say: Translator,
-    reply: Reply,
-) -> None:
+async def cancel_pressed(press: CallbackQuery, action: CancelEvent, talk: Talk) -> None:
     if not action.sure:
-        await _ask_whether_sure(action.event, services, say, reply)
+        await _ask_whether_sure(action.event, talk)
         return
-    outcome = await services.events.cancel(person.contact_id, action.event, action.revision)
-    await _show_managed(outcome.event, _called_off(outcome, say), services, say, reply)
+    outcome = await talk.services.events.cancel(talk.contact_id, action.event, action.revision)
+    note = None if isinstance(outcome, Unchanged) else _done(outcome, talk.say)
+    await _show_managed(outcome.event, note, talk)
 
 
-async def _ask_whether_sure(event_id: int, services: Services, say: Translator, reply: Reply) -> None:
-    event = await services.events.detail(event_id)
-    if event is None or event.cancelled or event.ends_at <= services.clock.now():
-        await _show_managed(event, None, services, say, reply)
-    else:
-        await reply.show(cancel_message(event, say))
+async def _ask_whether_sure(event_id: int, talk: Talk) -> None:
+    event = await _changeable(event_id, talk)
+    if event is not None:
+        await talk.reply.show(_sure(event, talk.say))
 
 
-def cancel_message(event: EventView, say: Translator) -> Message:
+async def _changeable(event_id: int, talk: Talk) -> EventView | None:
+    """The event; None when it is too late to change it, and the person was shown why."""
+    event = await talk.services.events.detail(event_id)
+    if event is not None and not event.cancelled and event.ends_at > talk.now:
+        return event
+    await _show_managed(event, None, talk)
+    return None
+
+
+def _sure(event: EventView, say: Translator) -> Message:
     sure = CancelEvent(event.id, event.revision, True)
     yes = Button(say.plain("Yes, cancel the event"), sure, style="danger")
     no = Button(say.plain("No, it takes place"), ManageEvent(event.id))
     return Message(say.page("happenings/cancel.html", event=event), ((yes,), (no,)))
 
 
-def _called_off(outcome: Changed | Unchanged | Stale | Gone, say: Translator) -> str | None:
+Outcome = Added | Changed | Unchanged | Stale | Gone
+
+
+def _done(outcome: Outcome, say: Translator) -> str | None:
+    """What became of it, to stand over the event."""
     match outcome:
-        case Changed():
-            return _told(outcome.told, say)
+        case Added(told=told) | Changed(told=told):
+            return say.count("Done. {n} person is told.", "Done. {n} people are told.", told)
+        case Unchanged():
+            return say("Nothing changed, so nobody is notified.")
         case Stale():
-            return _stale(say)
-        case Unchanged() | Gone():
+            return say(
+                "Somebody else changed this event in the meantime, so nothing was done. Here it is as it stands now."
+            )
+        case Gone():
             return None
-
-
-def _told(people: int, say: Translator) -> str:
-    return say.count("Done. {n} person is told.", "Done. {n} people are told.", people)
-
-
-def _stale(say: Translator) -> str:
-    return say("Somebody else changed this event in the meantime, so nothing was done. Here it is as it stands now.")
 
 
 # Filling in the form
 
 
-async def new_pressed(
-    press: CallbackQuery, state: FSMContext, services: Services, say: Translator, reply: Reply
-) -> None:
-    form = Form(None, 0, say.locale)
-    await state.set_state(Filling.form)
-    await state.set_data(form.data())
-    await reply.show(question_message(form, None, services.clock.now(), say))
+async def new_pressed(press: CallbackQuery, talk: Talk) -> None:
+    await _begin(Form(None, 0, talk.say.locale), talk)
 
 
-async def move_pressed(
-    press: CallbackQuery,
-    action: MoveEvent,
-    state: FSMContext,
-    services: Services,
-    say: Translator,
-    reply: Reply,
-) -> None:
-    event, now = await services.events.detail(action.event), services.clock.now()
-    if event is None or event.cancelled or event.ends_at <= now:
-        await _show_managed(event, None, services, say, reply)
-        return
-    form = Form.of(event, say.locale)
-    await state.set_state(Filling.form)
-    await state.set_data(form.data())
-    await reply.show(question_message(form, None, now, say))
+async def move_pressed(press: CallbackQuery, action: MoveEvent, talk: Talk) -> None:
+    event = await _changeable(action.event, talk)
+    if event is not None:
+        await _begin(Form.of(event, talk.say.locale), talk)
 
 
-async def answer_typed(
-    message: ChatMessage, state: FSMContext, services: Services, say: Translator, reply: Reply
-) -> None:
-    form = await _form(state)
+async def _begin(form: Form, talk: Talk) -> None:
+    await talk.state.set_state(Filling.form)
+    await talk.reply.show(await _ask_on(form, None, talk))
+
+
+async def answer_typed(message: ChatMessage, talk: Talk) -> None:
+    form = await _form(talk)
     if form.open is None:
-        problem = say("Please confirm with the button, or press what you want to change.")
-        await reply.send(await _next(form, problem, services, say))
-        return
-    await reply.send(await _take(form, (message.text or "").strip(), state, services, say))
+        problem = talk.say("Please confirm with the button, or press what you want to change.")
+        await talk.reply.send(await _next(form, problem, talk))
+    else:
+        await talk.reply.send(await _take(form, (message.text or "").strip(), talk))
 
 
-async def answer_pressed(
-    press: CallbackQuery,
-    action: AnswerEventStep,
-    state: FSMContext,
-    services: Services,
-    say: Translator,
-    reply: Reply,
-) -> None:
-    form = await _form(state)
-    if form.open is None or form.open.step != action.step:
-        await _not_asked(say, reply)
-        return
-    await reply.show(await _take(form, action.value, state, services, say))
+async def answer_pressed(press: CallbackQuery, action: AnswerEventStep, talk: Talk) -> None:
+    form = await _form(talk)
+    if form.asks(action.step):
+        await talk.reply.show(await _take(form, action.value, talk))
+    else:
+        await _not_asked(talk)
 
 
-async def keep_pressed(
-    press: CallbackQuery,
-    action: KeepEventAnswer,
-    state: FSMContext,
-    services: Services,
-    say: Translator,
-    reply: Reply,
-) -> None:
-    form = await _form(state)
-    if form.open is None or form.open.step != action.step or action.step not in form.before:
-        await _not_asked(say, reply)
-        return
-    await reply.show(await _go_on(form.kept(), state, services, say))
+async def keep_pressed(press: CallbackQuery, action: KeepEventAnswer, talk: Talk) -> None:
+    form = await _form(talk)
+    if form.asks(action.step) and action.step in form.before:
+        await talk.reply.show(await _go_on(form.kept(), talk))
+    else:
+        await _not_asked(talk)
 
 
-async def ask_pressed(
-    press: CallbackQuery,
-    action: AskEventStep,
-    state: FSMContext,
-    services: Services,
-    say: Translator,
-    reply: Reply,
-) -> None:
-    form = await _form(state)
-    if action.step not in form.answers:
-        await _not_asked(say, reply)
-        return
-    form = form.asking(action.step)
-    await state.set_data(form.data())
-    await reply.show(await _next(form, None, services, say))
+async def ask_pressed(press: CallbackQuery, action: AskEventStep, talk: Talk) -> None:
+    form = await _form(talk)
+    if action.step in form.answers:
+        await talk.reply.show(await _ask_on(form.asking(action.step), None, talk))
+    else:
+        await _not_asked(talk)
 
 
-async def _form(state: FSMContext) -> Form:
-    return Form.from_data(await state.get_data())
+async def _form(talk: Talk) -> Form:
+    return Form.from_data(await talk.state.get_data())
 
 
-async def _not_asked(say: Translator, reply: Reply) -> None:
-    await reply.toast(say.plain("You have answered that already; please go on from the newest message."))
+async def _not_asked(talk: Talk) -> None:
+    await talk.reply.toast(talk.say.plain("You have answered that already; please go on from the newest message."))
 
 
-async def form_is_gone(press: CallbackQuery, services: Services, say: Translator, reply: Reply) -> None:
-    await reply.show(managed_list(await services.events.upcoming(), 0, say))
-    await reply.toast(say.plain("That dialog has ended; here are the events as they stand."))
+async def form_is_gone(press: CallbackQuery, talk: Talk) -> None:
+    await talk.reply.show(await _list(0, talk))
+    await talk.reply.toast(talk.say.plain("That dialog has ended; here are the events as they stand."))
 
 
-async def _take(form: Form, text: str, state: FSMContext, services: Services, say: Translator) -> Message:
+async def _take(form: Form, text: str, talk: Talk) -> Message:
     """The next question, or the same again with what was wrong with the answer."""
     try:
-        form = form.answered(text, services.clock.now())
+        form = form.answered(text, talk.now)
     except BadAnswerError as bad:
-        problem = say(bad.message, **bad.values)
-        return question_message(form, problem, services.clock.now(), say)
-    return await _go_on(form, state, services, say)
+        return await _next(form, talk.say(bad.message, **bad.values), talk)
+    return await _go_on(form, talk)
 
 
-async def _go_on(form: Form, state: FSMContext, services: Services, say: Translator) -> Message:
-    """Keep the form and ask on; what the times make impossible is asked again."""
-    trouble, problem = form.trouble(services.clock.now()), None
-    if trouble is not None:
-        form, problem = form.without(trouble[0]), say(trouble[1])
-    await state.set_data(form.data())
-    return await _next(form, problem, services, say)
+async def _go_on(form: Form, talk: Talk) -> Message:
+    """To the next question; what the times make impossible is asked again."""
+    trouble = form.trouble(talk.now)
+    if trouble is None:
+        return await _ask_on(form, None, talk)
+    step, problem = trouble
+    return await _ask_on(form.without(step), talk.say(problem), talk)
 
 
-async def _next(form: Form, problem: str | None, services: Services, say: Translator) -> Message:
-    now = services.clock.now()
+async def _ask_on(form: Form, problem: str | None, talk: Talk) -> Message:
+    """Keep the form as it is now, and go on from there."""
+    await talk.state.set_data(form.data())
+    return await _next(form, problem, talk)
+
+
+async def _next(form: Form, problem: str | None, talk: Talk) -> Message:
+    now = talk.now
     if form.open is not None:
-        return question_message(form, problem, now, say)
+        return question_message(form, problem, now, talk.say)
     if form.event is None:
-        return draft_message(form, problem, now, say)
-    event = await services.events.detail(form.event)
+        return draft_message(form, problem, now, talk.say)
+    event = await talk.services.events.detail(form.event)
     if event is None:
-        return managed_list(await services.events.upcoming(), 0, say)
-    return move_message(form, event, problem, say)
+        return await _list(0, talk)
+    return _move_message(form, event, problem, talk.say)
 
 
 def question_message(form: Form, problem: str | None, now: datetime, say: Translator) -> Message:
@@ -340,8 +293,7 @@ def question_message(form: Form, problem: str | None, now: datetime, say: Transl
         question=say(question.text),
     )
     back = Button(say.plain("‹ Back"), AskEventStep(form.previous.step)) if form.previous else None
-    leave = Button(say.plain("Leave it"), Leave())
-    return Message(html, (*_offered(form, question, now, say), (back, leave) if back else (leave,)))
+    return Message(html, (*_offered(form, question, now, say), (back, _leave(say)) if back else (_leave(say),)))
 
 
 def _offered(form: Form, question: Question, now: datetime, say: Translator) -> Buttons:
@@ -362,8 +314,8 @@ def _keep(form: Form, question: Question, now: datetime, say: Translator) -> But
     """The answer that stood before; where it was left out there is a button for that anyway."""
     if not (value := form.before.get(question.step)):
         return ()
-    label = say.plain("Keep: {answer}", answer=_shown(question.step, value, form, now, say))
-    return ((Button(label, KeepEventAnswer(question.step)),),)
+    keep = say.plain("Keep: {answer}", answer=_shown(question.step, value, form, now, say))
+    return ((Button(keep, KeepEventAnswer(question.step)),),)
 
 
 def _shown(step: str, value: str, form: Form, now: datetime, say: Translator) -> str:
@@ -397,58 +349,37 @@ def draft_message(form: Form, problem: str | None, now: datetime, say: Translato
     return Message(html, _summary_buttons(form, say.plain("Announce it"), say))
 
 
-def move_message(form: Form, event: EventView, problem: str | None, say: Translator) -> Message:
+def _move_message(form: Form, event: EventView, problem: str | None, say: Translator) -> Message:
     """A moved event as people will see it, beside when it was."""
     html = say.page("happenings/move.html", problem=problem, event=event, moved=moved(event, form.times))
     return Message(html, _summary_buttons(form, say.plain("Move it"), say))
 
 
-def _summary_buttons(form: Form, label: str, say: Translator) -> Buttons:
-    confirm = Button(label, ConfirmEventChange(form.digest), style="success")
+def _summary_buttons(form: Form, do_it: str, say: Translator) -> Buttons:
+    confirm = Button(do_it, ConfirmEventChange(form.digest), style="success")
     change = [Button(f"✎ {say.plain(q.name)}", AskEventStep(q.step)) for q in form.questions]
-    return ((confirm,), *rows(change, 3), (Button(say.plain("Leave it"), Leave()),))
+    return ((confirm,), *rows(change, 3), (_leave(say),))
 
 
-async def confirm_pressed(
-    press: CallbackQuery,
-    action: ConfirmEventChange,
-    state: FSMContext,
-    services: Services,
-    person: Person,
-    say: Translator,
-    reply: Reply,
-) -> None:
-    form = await _form(state)
+def _leave(say: Translator) -> Button:
+    return Button(say.plain("Leave it"), Leave())
+
+
+async def confirm_pressed(press: CallbackQuery, action: ConfirmEventChange, talk: Talk) -> None:
+    form = await _form(talk)
     if form.open is not None or form.digest != action.digest:
-        await _not_asked(say, reply)
+        await _not_asked(talk)
         return
-    outcome = await _do(form, person, services)
+    outcome = await _do(form, talk)
     if isinstance(outcome, Refused):
         step, problem = asked_again(outcome.problem)
-        form = form.without(step)
-        await state.set_data(form.data())
-        await reply.show(question_message(form, say(problem), services.clock.now(), say))
+        await talk.reply.show(await _ask_on(form.without(step), talk.say(problem), talk))
         return
-    await state.clear()
-    await _show_managed(outcome.event, _done(outcome, say), services, say, reply)
+    await talk.state.clear()
+    await _show_managed(outcome.event, _done(outcome, talk.say), talk)
 
 
-Outcome = Added | Changed | Unchanged | Stale | Gone
-
-
-async def _do(form: Form, person: Person, services: Services) -> Outcome | Refused:
+async def _do(form: Form, talk: Talk) -> Outcome | Refused:
     if form.event is None:
-        return await services.events.add(person.contact_id, form.draft())
-    return await services.events.move(person.contact_id, form.event, form.revision, form.times)
-
-
-def _done(outcome: Outcome, say: Translator) -> str | None:
-    match outcome:
-        case Added() | Changed():
-            return _told(outcome.told, say)
-        case Unchanged():
-            return say("Nothing changed, so nobody is notified.")
-        case Stale():
-            return _stale(say)
-        case Gone():
-            return None
+        return await talk.services.events.add(talk.contact_id, form.draft())
+    return await talk.services.events.move(talk.contact_id, form.event, form.revision, form.times)

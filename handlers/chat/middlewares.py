@@ -12,13 +12,14 @@ from aiogram.types import Message as ChatMessage
 from bot.channels.conversation import handling
 from bot.clock import Clock
 from bot.outbox.port import ChatRef
-from bot.people.contacts import Contacts, Person
 from bot.storage import is_outage
-from bot.texts import Message, Texts, Translator, decode
+from bot.texts import Message, Translator, decode
 from handlers.chat.commands import needs_own_menu, offer_commands
 from handlers.chat.reply import Reply
+from handlers.chat.talk import Talk
 from handlers.locale import guess_locale
 from handlers.pace import Buckets
+from handlers.services import Services
 
 log = structlog.get_logger(__name__)
 
@@ -26,34 +27,34 @@ Handler = Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]]
 
 
 class KnowThePerson(BaseMiddleware):
-    """Puts `person`, `say`, `reply`, `update_id` and, for a press, `action` into the handler's data.
+    """Puts `talk` and, for a press, `action` into the handler's data.
 
     Answers every press, and every failure but an outage of the database: then the update is to be handled again.
     """
 
-    def __init__(self, contacts: Contacts, texts: Texts) -> None:
-        self._contacts = contacts
-        self._texts = texts
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
         assert isinstance(event, ChatMessage | CallbackQuery)
         if event.from_user is None:
             return None
         bot: Bot = data["bot"]
+        texts = self._services.texts
         reply = Reply(bot, event)
         guessed = guess_locale(event.from_user.language_code)
-        say = self._texts.translator(guessed)
+        say = texts.translator(guessed)
         this = handling.get()
         result = None
         try:
-            person = await self._contacts.meet(ChatRef(bot.id, reply.chat_id), guessed)
-            say = self._texts.translator(person.locale, person.zone)
-            data.update(person=person, say=say, reply=reply, update_id=this.update_id if this else 0)
+            person = await self._services.contacts.meet(ChatRef(bot.id, reply.chat_id), guessed)
+            say = texts.translator(person.locale, person.zone)
+            data["talk"] = Talk(self._services, person, say, reply, data["state"], this.update_id if this else 0)
             if isinstance(event, CallbackQuery):
                 data["action"] = decode(event.data)
             result = await handler(event, data)
             if person.is_new and needs_own_menu(person.locale):
-                await offer_commands(bot, self._texts, reply.chat_id, person.locale, person.roles)
+                await offer_commands(bot, texts, reply.chat_id, person.locale, person.roles)
         except Exception as error:
             if is_outage(error):
                 raise
@@ -88,12 +89,10 @@ class Pace(BaseMiddleware):
         self._buckets = Buckets(clock, per_minute)
 
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> Any:
-        person: Person = data["person"]
-        allowance = self._buckets.take(person.chat)
+        talk: Talk = data["talk"]
+        allowance = self._buckets.take(talk.person.chat)
         if allowance.allowed:
             return await handler(event, data)
-        reply: Reply = data["reply"]
-        say: Translator = data["say"]
         if allowance.first_refusal or isinstance(event, CallbackQuery):
-            await reply.toast(say.plain("That is a little fast for me. Please wait a moment and try again."))
+            await talk.reply.toast(talk.say.plain("That is a little fast for me. Please wait a moment and try again."))
         return None

@@ -6,19 +6,15 @@ from typing import Any, Final, Self
 
 from aiogram import Router
 from aiogram.filters import Command, StateFilter
-from aiogram.fsm.context import FSMContext
 from aiogram.fsm.state import State, StatesGroup
 from aiogram.types import CallbackQuery
 from aiogram.types import Message as ChatMessage
-from markupsafe import Markup
 
-from bot.people.contacts import Person
 from bot.texts import N_, Button, Message, Translator
 from bot.texts.actions import (
     AddPhrasing,
     AnswerEntryStep,
     ChangeField,
-    Leave,
     PreviewRevision,
     PromoteToEntry,
     PromoteToPhrasing,
@@ -32,10 +28,10 @@ from bot.texts.actions import (
     TypeEntryId,
     TypeWording,
 )
-from bot.texts.message import Buttons
+from handlers.chat.buttons import Page, cancel, label, rows
+from handlers.chat.curate import told, with_findings
 from handlers.chat.filters import Holds, Pressed, Typed
-from handlers.chat.reply import Reply, cut, rows
-from handlers.services import Services
+from handlers.chat.talk import Talk
 from knowledge.check import Finding
 from knowledge.curation import Gone as NoEntry
 from knowledge.curation import Refused, Revision, Unchanged
@@ -51,12 +47,15 @@ from knowledge.misses import (
 )
 
 PAGE = 6
-BUTTON_TEXT = 50
+FIRST_WORDS = 50
+"""Characters of a question on its button."""
+
 MOST_UNHELPFUL = 3
 LONGEST_ANSWER: Final = 4000
 PLACES = {"HK": ("HK",), "CN": ("CN",), "CN+HK": ("CN", "HK"), "INT": ("INT",)}
 
 NO_LONGER_THERE = N_("Those questions are no longer here.")
+NOT_TAKEN = N_("That cannot be taken:")
 DEALT = {
     "phrasing": N_("Somebody has already made a way to ask of these questions."),
     "entry": N_("Somebody has already drafted an entry for these questions."),
@@ -102,60 +101,55 @@ def setup() -> Router:
 # Why
 
 
-async def why_pressed(
-    press: CallbackQuery, action: ShowWhy, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
+async def why_pressed(press: CallbackQuery, action: ShowWhy, talk: Talk) -> None:
     """Experts see it of their own questions, curators of all."""
-    asker = None if person.may("curator") else person.contact_id
-    evidence = await services.answers.why(action.question, asker)
+    asker = None if talk.person.may("curator") else talk.contact_id
+    evidence = await talk.services.answers.why(action.question, asker)
     if evidence is None:
-        await reply.toast(say.plain(NO_LONGER_THERE), alert=True)
+        await talk.reply.toast(talk.say.plain(NO_LONGER_THERE), alert=True)
     else:
-        html = say.page("answers/why.html", logged=evidence.logged, ranking=evidence.ranking, same=evidence.same)
-        await reply.send(Message(html, ((_all_misses(say),),) if person.may("curator") else ()))
+        html = talk.say.page("answers/why.html", logged=evidence.logged, ranking=evidence.ranking, same=evidence.same)
+        await talk.reply.send(Message(html, ((_all_misses(talk.say),),) if talk.person.may("curator") else ()))
 
 
 # Looking
 
 
-async def misses_wanted(message: ChatMessage, services: Services, say: Translator, reply: Reply) -> None:
-    await reply.send(await _list(0, None, services, say))
+async def misses_wanted(message: ChatMessage, talk: Talk) -> None:
+    await _show_list(None, talk)
 
 
-async def misses_pressed(
-    press: CallbackQuery, action: ShowMisses, services: Services, say: Translator, reply: Reply
-) -> None:
-    await reply.show(await _list(action.page, None, services, say))
+async def misses_pressed(press: CallbackQuery, action: ShowMisses, talk: Talk) -> None:
+    await _show_list(None, talk, action.page)
 
 
-async def _list(page: int, note: str | None, services: Services, say: Translator) -> Message:
-    clusters = await services.misses.clusters()
-    page = max(0, min(page, (len(clusters) - 1) // PAGE))
-    shown = [await services.misses.with_nearest(each) for each in clusters[page * PAGE : (page + 1) * PAGE]]
+async def _show_list(note: str | None, talk: Talk, page: int = 0) -> None:
+    """A page of the clusters; `note` is what just happened."""
+    clusters = await talk.services.misses.clusters()
+    shown = Page.of(clusters, page, PAGE)
+    near = [await talk.services.misses.with_nearest(each) for each in shown.items]
     questions = sum(cluster.size for cluster in clusters)
-    html = say.page("misses/list.html", note=note, clusters=shown, groups=len(clusters), questions=questions)
-    listed = [(Button(_cut(f"{each.size}× {each.misses[0].text}"), ShowMiss(each.id)),) for each in shown]
-    back = (Button(say.plain("‹ Previous"), ShowMisses(page - 1)),) * (page > 0)
-    on = (Button(say.plain("Next ›"), ShowMisses(page + 1)),) * ((page + 1) * PAGE < len(clusters))
-    return Message(html, (*listed, back + on))
+    html = talk.say.page("misses/list.html", note=note, clusters=near, groups=len(clusters), questions=questions)
+    each = [(Button(label(f"{c.size}× {c.misses[0].text}", FIRST_WORDS), ShowMiss(c.id)),) for c in near]
+    await talk.reply.show(Message(html, (*each, shown.turning(ShowMisses, talk.say))))
 
 
-def _cut(text: str) -> str:
-    return cut(" ".join(text.split()), BUTTON_TEXT)
+async def miss_pressed(press: CallbackQuery, action: ShowMiss, talk: Talk) -> None:
+    cluster = await _cluster(action.question, talk)
+    if cluster is not None:
+        await talk.reply.show(_cluster_message(cluster, talk.say))
 
 
-async def miss_pressed(
-    press: CallbackQuery, action: ShowMiss, services: Services, say: Translator, reply: Reply
-) -> None:
-    cluster = await services.misses.cluster(action.question)
+async def _cluster(question: int, talk: Talk) -> Cluster | None:
+    """What the question is in now; None when the person was shown that it is gone."""
+    cluster = await talk.services.misses.cluster(question)
     if cluster is None:
-        await reply.show(await _list(0, say(NO_LONGER_THERE), services, say))
-    else:
-        await reply.show(_cluster_message(cluster, None, say))
+        await _show_list(talk.say(NO_LONGER_THERE), talk)
+    return cluster
 
 
-def _cluster_message(cluster: Cluster, note: str | None, say: Translator) -> Message:
-    html = say.page("misses/cluster.html", note=note, cluster=cluster)
+def _cluster_message(cluster: Cluster, say: Translator) -> Message:
+    html = say.page("misses/cluster.html", cluster=cluster)
     number = cluster.id
     vain = [
         Button(say.plain("Edit {entry} (👎 {count})", entry=entry, count=count), ShowEntryHistory(entry))
@@ -183,115 +177,96 @@ def _all_misses(say: Translator) -> Button:
 # A way to ask
 
 
-async def phrasing_pressed(
-    press: CallbackQuery, action: PromoteToPhrasing, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
+async def phrasing_pressed(press: CallbackQuery, action: PromoteToPhrasing, talk: Talk) -> None:
+    say = talk.say
     if action.entry is not None:
-        await _add_phrasings(action.question, action.entry, None, services, person, say, reply)
+        await _add_phrasings(action.question, action.entry, None, talk)
         return
-    cluster = await services.misses.cluster(action.question)
+    cluster = await _cluster(action.question, talk)
     if cluster is None:
-        await reply.show(await _list(0, say(NO_LONGER_THERE), services, say))
         return
-    near = tuple(
-        (
-            Button(
-                _cut(f"{each.entry_id}: {say.localized(each.question)}"), PromoteToPhrasing(cluster.id, each.entry_id)
-            ),
+    near = [
+        Button(
+            label(f"{e.entry_id}: {say.localized(e.question)}", FIRST_WORDS), PromoteToPhrasing(cluster.id, e.entry_id)
         )
-        for each in cluster.nearest
-    )
+        for e in cluster.nearest
+    ]
     other = Button(say.plain("Another entry"), TypeEntryId(cluster.id))
     back = Button(say.plain("‹ Back"), ShowMiss(cluster.id))
-    await reply.show(Message(say.page("misses/phrasing.html", cluster=cluster), (*near, (other, back))))
+    await talk.reply.show(Message(say.page("misses/phrasing.html", cluster=cluster), (*rows(near, 1), (other, back))))
 
 
-async def entry_id_wanted(
-    press: CallbackQuery, action: TypeEntryId, state: FSMContext, say: Translator, reply: Reply
-) -> None:
-    await state.set_state(Promoting.entry_id)
-    await state.set_data({"question": action.question})
-    text = say("Which entry? Write its id, for instance: {example}", example="cipo-01")
-    await reply.send(Message(text, _leave(say)))
+async def entry_id_wanted(press: CallbackQuery, action: TypeEntryId, talk: Talk) -> None:
+    await talk.state.set_state(Promoting.entry_id)
+    await talk.state.set_data({"question": action.question})
+    text = talk.say("Which entry? Write its id, for instance: {example}", example="cipo-01")
+    await _prompt(text, talk)
 
 
-async def entry_id_typed(
-    message: ChatMessage,
-    state: FSMContext,
-    services: Services,
-    person: Person,
-    say: Translator,
-    reply: Reply,
-) -> None:
-    question = int((await state.get_data()).get("question", 0))
+async def _prompt(text: str, talk: Talk, choices: Sequence[Button] = ()) -> None:
+    """Ask for something to be typed, or pressed where there are `choices`."""
+    await talk.reply.send(Message(text, (*rows(choices, 1), (cancel(talk.say),))))
+
+
+async def entry_id_typed(message: ChatMessage, talk: Talk) -> None:
+    question = int((await talk.state.get_data()).get("question", 0))
     entry = (message.text or "").strip().lower()
-    if await services.answers.entry(entry, say.locale) is None:
-        await reply.send(Message(say("There is no such entry. Write another id."), _leave(say)))
+    if await talk.services.answers.entry(entry, talk.say.locale) is None:
+        await _prompt(talk.say("There is no such entry. Write another id."), talk)
         return
-    await state.clear()
-    await _add_phrasings(question, entry, None, services, person, say, reply)
+    await talk.state.clear()
+    await _add_phrasings(question, entry, None, talk)
 
 
-async def wording_wanted(
-    press: CallbackQuery, action: TypeWording, state: FSMContext, say: Translator, reply: Reply
-) -> None:
-    await state.set_state(Promoting.wording)
-    await state.set_data({"question": action.question, "entry": action.entry})
-    text = say(
+async def wording_wanted(press: CallbackQuery, action: TypeWording, talk: Talk) -> None:
+    await talk.state.set_state(Promoting.wording)
+    await talk.state.set_data({"question": action.question, "entry": action.entry})
+    text = talk.say(
         "How do people ask for <b>{entry}</b>? Write it in one message of at most {limit} characters.",
         entry=action.entry,
         limit=LONGEST_WORDING,
     )
-    await reply.send(Message(text, _leave(say)))
+    await _prompt(text, talk)
 
 
-async def wording_typed(
-    message: ChatMessage,
-    state: FSMContext,
-    services: Services,
-    person: Person,
-    say: Translator,
-    reply: Reply,
-) -> None:
+async def wording_typed(message: ChatMessage, talk: Talk) -> None:
     words = " ".join((message.text or "").split())
     if len(words) > LONGEST_WORDING:
-        await reply.send(Message(say("Please keep it to {limit} characters.", limit=LONGEST_WORDING), _leave(say)))
+        await _prompt(talk.say("Please keep it to {limit} characters.", limit=LONGEST_WORDING), talk)
         return
-    data = await state.get_data()
-    await state.clear()
-    await _add_phrasings(int(data["question"]), str(data["entry"]), words, services, person, say, reply)
+    data = await talk.state.get_data()
+    await talk.state.clear()
+    await _add_phrasings(int(data["question"]), str(data["entry"]), words, talk)
 
 
-async def _add_phrasings(
-    question: int, entry: str, words: str | None, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
-    outcome = await services.misses.add_phrasings(person.contact_id, question, entry, words)
+async def _add_phrasings(question: int, entry: str, words: str | None, talk: Talk) -> None:
+    say = talk.say
+    outcome = await talk.services.misses.add_phrasings(talk.contact_id, question, entry, words)
     other_words = ((Button(say.plain("Other words"), TypeWording(question, entry)), _all_misses(say)),)
     match outcome:
         case Dealt(questions, revision):
             note = say.count("Noted as a draft for {n} question.", "Noted as a draft for {n} questions.", questions)
-            await reply.show(_drafted(note, revision, (), say))
+            await talk.reply.show(_drafted(note, revision, (), say))
         case Unchanged():
             text = say("The entry has these words already, and yet it was not found or did not help.")
-            await reply.show(Message(text, other_words))
+            await talk.reply.show(Message(text, other_words))
         case Refused(findings):
-            await reply.show(Message(_problems(findings, say), other_words))
+            await talk.reply.show(Message(with_findings(say(NOT_TAKEN), findings, say), other_words))
         case NoEntry():
             text = say("There is no such entry, or there are no words for it.")
-            await reply.show(Message(text, other_words))
+            await talk.reply.show(Message(text, other_words))
         case AlreadyDealt() | Gone():
-            await _dealt_by_others(outcome, services, say, reply)
+            await _dealt_by_others(outcome, talk)
 
 
-async def _dealt_by_others(outcome: AlreadyDealt | Gone, services: Services, say: Translator, reply: Reply) -> None:
-    note = say(DEALT[outcome.how] if isinstance(outcome, AlreadyDealt) else NO_LONGER_THERE)
-    await reply.show(await _list(0, note, services, say))
+async def _dealt_by_others(outcome: AlreadyDealt | Gone, talk: Talk) -> None:
+    note = talk.say(DEALT[outcome.how] if isinstance(outcome, AlreadyDealt) else NO_LONGER_THERE)
+    await _show_list(note, talk)
 
 
 def _drafted(note: str, revision: Revision | None, problems: Sequence[Finding], say: Translator) -> Message:
     """A draft was made of a cluster; from here on it is one of the knowledge base."""
-    told = [say.plain(finding.template, **finding.values) for finding in problems]
-    html = say.page("misses/drafted.html", note=note, revision=revision, problems=told)
+    html = say.page("misses/drafted.html", note=note, revision=revision, problems=told(problems, say))
     if revision is None:
         return Message(html, ((_all_misses(say),),))
     see = Button(say.plain("See the draft"), ShowRevision(revision.id))
@@ -305,46 +280,33 @@ def _drafted(note: str, revision: Revision | None, problems: Sequence[Finding], 
     return Message(html, ((preview, see), (_all_misses(say),)))
 
 
-def _problems(findings: Sequence[Finding], say: Translator) -> Markup:
-    told = (say.plain(finding.template, **finding.values) for finding in findings)
-    return say("That cannot be taken:") + Markup().join(Markup("\n• {}").format(each) for each in told)
-
-
-def _leave(say: Translator) -> Buttons:
-    return ((Button(say.plain("Cancel"), Leave()),),)
-
-
 # The desk, and setting aside
 
 
-async def desk_pressed(
-    press: CallbackQuery, action: SendMissToDesk, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
-    outcome = await services.misses.to_desk(person.contact_id, action.question)
+async def desk_pressed(press: CallbackQuery, action: SendMissToDesk, talk: Talk) -> None:
+    outcome = await talk.services.misses.to_desk(talk.contact_id, action.question)
     match outcome:
         case Dealt(questions):
-            note = say.count(
+            note = talk.say.count(
                 "{n} question is at the desk; the reply reaches the asker.",
                 "{n} questions are at the desk; the replies reach the askers.",
                 questions,
             )
-            await reply.show(await _list(0, note, services, say))
+            await _show_list(note, talk)
         case NobodyAgreed():
-            text = say.plain("None of the askers agreed to hear from us about this, so it cannot go to the desk.")
-            await reply.toast(text, alert=True)
+            text = talk.say.plain("None of the askers agreed to hear from us about this, so it cannot go to the desk.")
+            await talk.reply.toast(text, alert=True)
         case AlreadyDealt() | Gone():
-            await _dealt_by_others(outcome, services, say, reply)
+            await _dealt_by_others(outcome, talk)
 
 
-async def aside_pressed(
-    press: CallbackQuery, action: SetMissAside, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
-    outcome = await services.misses.set_aside(person.contact_id, action.question)
+async def aside_pressed(press: CallbackQuery, action: SetMissAside, talk: Talk) -> None:
+    outcome = await talk.services.misses.set_aside(talk.contact_id, action.question)
     if isinstance(outcome, Dealt):
-        note = say.count("Set {n} question aside.", "Set {n} questions aside.", outcome.questions)
-        await reply.show(await _list(0, note, services, say))
+        note = talk.say.count("Set {n} question aside.", "Set {n} questions aside.", outcome.questions)
+        await _show_list(note, talk)
     else:
-        await _dealt_by_others(outcome, services, say, reply)
+        await _dealt_by_others(outcome, talk)
 
 
 # A new entry
@@ -422,94 +384,73 @@ def _language(step: str) -> str:
     return step.partition(".")[0]
 
 
-async def entry_pressed(
-    press: CallbackQuery, action: PromoteToEntry, state: FSMContext, services: Services, say: Translator, reply: Reply
-) -> None:
-    cluster = await services.misses.cluster(action.question)
+async def entry_pressed(press: CallbackQuery, action: PromoteToEntry, talk: Talk) -> None:
+    cluster = await _cluster(action.question, talk)
     if cluster is None:
-        await reply.show(await _list(0, say(NO_LONGER_THERE), services, say))
         return
     asked = {("en" if locale == "en" else "zh-Hans"): text for locale, text in reversed(cluster.wordings)}
-    await _ask(_Form(cluster.id, asked, {}), "category", state, say, reply)
+    await _ask(_Form(cluster.id, asked, {}), "category", talk)
 
 
-async def _ask(form: _Form, step: str, state: FSMContext, say: Translator, reply: Reply) -> None:
+async def _ask(form: _Form, step: str, talk: Talk) -> None:
     choices: list[Button] = []
     if step == "category":
-        choices = [Button(say.localized(each.names), AnswerEntryStep(step, each.id)) for each in CATEGORIES]
+        choices = [Button(talk.say.localized(each.names), AnswerEntryStep(step, each.id)) for each in CATEGORIES]
     elif step == "places":
-        choices = [Button(say.plain(PLACE_NAMES[place]), AnswerEntryStep(step, place)) for place in PLACES]
+        choices = [Button(talk.say.plain(PLACE_NAMES[place]), AnswerEntryStep(step, place)) for place in PLACES]
     elif step.endswith(".question"):
         if words := form.asked.get(_language(step)):
-            choices.append(Button(_cut(words), AnswerEntryStep(step, KEEP)))
-        choices.append(Button(say.plain("Leave this language out for now"), AnswerEntryStep(step, SKIP)))
-    await state.set_state(Promoting.form)
-    await state.set_data(form.data())
-    await reply.send(Message(say(ASKED[step]), (*rows(choices, 1), *_leave(say))))
+            choices.append(Button(label(words, FIRST_WORDS), AnswerEntryStep(step, KEEP)))
+        choices.append(Button(talk.say.plain("Leave this language out for now"), AnswerEntryStep(step, SKIP)))
+    await talk.state.set_state(Promoting.form)
+    await talk.state.set_data(form.data())
+    await _prompt(talk.say(ASKED[step]), talk, choices)
 
 
-async def step_pressed(
-    press: CallbackQuery,
-    action: AnswerEntryStep,
-    state: FSMContext,
-    services: Services,
-    person: Person,
-    say: Translator,
-    reply: Reply,
-) -> None:
-    in_form = await state.get_state() == Promoting.form.state
-    form = _Form.of(await state.get_data()) if in_form else None
+async def step_pressed(press: CallbackQuery, action: AnswerEntryStep, talk: Talk) -> None:
+    in_form = await talk.state.get_state() == Promoting.form.state
+    form = _Form.of(await talk.state.get_data()) if in_form else None
     if form is None or form.step != action.step or not form.offers(action.step, action.value):
-        await reply.toast(say.plain("That step is no longer open. /cancel leaves it, then ask me anything."))
+        await talk.reply.toast(talk.say.plain("That step is no longer open. /cancel leaves it, then ask me anything."))
         return
     value = form.meant(action.step, action.value)
-    await _take_step(form.answered(value), state, services, person, say, reply)
+    await _take_step(form.answered(value), talk)
 
 
-async def step_typed(
-    message: ChatMessage,
-    state: FSMContext,
-    services: Services,
-    person: Person,
-    say: Translator,
-    reply: Reply,
-) -> None:
-    form = _Form.of(await state.get_data())
+async def step_typed(message: ChatMessage, talk: Talk) -> None:
+    form = _Form.of(await talk.state.get_data())
     text = (message.text or "").strip()
     if form.step is None or form.step in ("category", "places"):
-        await reply.send(Message(say("Please press one of the buttons."), _leave(say)))
+        await _prompt(talk.say("Please press one of the buttons."), talk)
         return
     limit = LONGEST_WORDING if form.step.endswith(".question") else LONGEST_ANSWER
     if not 0 < len(text) <= limit:
-        await reply.send(Message(say("Please keep it to {limit} characters.", limit=limit), _leave(say)))
+        await _prompt(talk.say("Please keep it to {limit} characters.", limit=limit), talk)
         return
-    await _take_step(form.answered(text), state, services, person, say, reply)
+    await _take_step(form.answered(text), talk)
 
 
-async def _take_step(
-    form: _Form, state: FSMContext, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
+async def _take_step(form: _Form, talk: Talk) -> None:
     if following := form.step:
-        await _ask(form, following, state, say, reply)
+        await _ask(form, following, talk)
         return
     entry = form.entry()
     if entry is None:
-        await reply.toast(say.plain("An entry needs at least one language."), alert=True)
+        await talk.reply.toast(talk.say.plain("An entry needs at least one language."), alert=True)
         return
-    await state.clear()
-    await _show_new_entry(form.question, entry, services, person, say, reply)
+    await talk.state.clear()
+    await _show_new_entry(form.question, entry, talk)
 
 
-async def _show_new_entry(
-    question: int, entry: NewEntry, services: Services, person: Person, say: Translator, reply: Reply
-) -> None:
-    outcome = await services.misses.new_entry(person.contact_id, question, entry)
+async def _show_new_entry(question: int, entry: NewEntry, talk: Talk) -> None:
+    say = talk.say
+    outcome = await talk.services.misses.new_entry(talk.contact_id, question, entry)
     match outcome:
         case Dealt(_, revision):
-            preview = await services.curation.preview(revision.id) if revision else None
+            preview = await talk.services.curation.preview(revision.id) if revision else None
             note = say("The new entry is a draft.")
-            await reply.send(_drafted(note, revision, preview.errors if preview else (), say))
+            await talk.reply.send(_drafted(note, revision, preview.errors if preview else (), say))
         case Refused(findings):
-            await reply.send(Message(_problems(findings, say), ((_all_misses(say),),)))
+            await talk.reply.send(Message(with_findings(say(NOT_TAKEN), findings, say), ((_all_misses(say),),)))
         case AlreadyDealt() | Gone():
-            await _dealt_by_others(outcome, services, say, reply)
+            await _dealt_by_others(outcome, talk)

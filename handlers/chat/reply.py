@@ -1,8 +1,6 @@
 """How a handler answers: a new message, an edit of the one whose button was pressed, or a toast."""
 
-from collections.abc import Sequence
 from contextlib import suppress
-from typing import TypeVar
 
 from aiogram import Bot
 from aiogram.exceptions import AiogramError, TelegramBadRequest
@@ -13,8 +11,6 @@ from markupsafe import escape
 from bot.channels.translate import edit_method, send_method
 from bot.texts import Message
 from bot.texts.markdown import split
-
-T = TypeVar("T")
 
 TOAST_LIMIT = 200
 _GONE = ("message to edit not found", "message can't be edited")
@@ -76,13 +72,3 @@ class Reply:
         """Only a courtesy: whoever is not shown it still gets the answer."""
         with suppress(AiogramError):
             await self.bot.send_chat_action(self.chat_id, "typing")
-
-
-def rows(items: Sequence[T], width: int) -> tuple[tuple[T, ...], ...]:
-    """The items in rows of `width`."""
-    return tuple(tuple(items[at : at + width]) for at in range(0, len(items), width))
-
-
-def cut(text: str, limit: int) -> str:
-    """The text, or as much of it as fits `limit` characters together with an ellipsis."""
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

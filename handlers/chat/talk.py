@@ -1,41 +1,35 @@
-"""What every step of the booking needs at hand, gathered once around its handlers."""
+"""What every handler is given: one update of somebody, and all it takes to answer it."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
-from zoneinfo import ZoneInfo
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Self
 
-from aiogram import BaseMiddleware, Router
 from aiogram.fsm.context import FSMContext
+from aiogram.types import CallbackQuery
 from aiogram.types import Message as ChatMessage
-from aiogram.types import TelegramObject
 
 from bot.people.contacts import Person
-from bot.texts import Message, ReplyKeyboard, Translator
+from bot.texts import LOCALES, Translator
 from handlers.chat.reply import Reply
 from handlers.services import Services
-from scheduler.appointments.service import Appointments
 
-
-async def wordless(message: ChatMessage) -> bool:
-    """A filter: a photo or a sticker, where a text is wanted."""
-    return not message.text
+Event = ChatMessage | CallbackQuery
+"""What can be both said as a command and pressed: `Reply.show` answers either."""
 
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """One update of somebody's booking: who they are, how to speak to them, what has been typed so far."""
+    """Who said or pressed something, how to speak to them and answer, and what has been typed so far.
+
+    `update_id` is the same when the update is handled again; 0 for one that came past the inbox.
+    """
 
     services: Services
     person: Person
     say: Translator
     reply: Reply
     state: FSMContext
-
-    @property
-    def appointments(self) -> Appointments:
-        return self.services.appointments
+    update_id: int
 
     @property
     def contact_id(self) -> int:
@@ -45,30 +39,12 @@ class Talk:
     def now(self) -> datetime:
         return self.services.clock.now()
 
-    def day_of(self, instant: datetime) -> date:
-        """The date where the person is."""
-        return instant.astimezone(ZoneInfo(self.say.zone)).date()
+    def in_language(self, locale: str | None) -> Self:
+        """The same in another language; None, or one that nobody speaks here, changes nothing."""
+        if locale is None or locale not in LOCALES:
+            return self
+        return replace(self, say=self.services.texts.translator(locale, self.say.zone))
 
-    async def leave_dialog(self) -> None:
-        """Leave whatever was being typed, and take its suggested replies away."""
-        if await self.state.get_state() is not None:
-            await self.state.clear()
-            await self.reply.send(Message(self.say("All right, we leave that there."), keyboard=ReplyKeyboard()))
-
-
-class _Gather(BaseMiddleware):
-    async def __call__(
-        self,
-        handler: Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]],
-        event: TelegramObject,
-        data: dict[str, Any],
-    ) -> Any:
-        needed = {name: data[name] for name in ("services", "person", "say", "reply", "state")}
-        return await handler(event, {**data, "talk": Talk(**needed)})
-
-
-def give_talk(router: Router) -> None:
-    """Handlers of the router, and of those inside it, can ask for `talk`."""
-    gather = _Gather()
-    router.message.middleware(gather)
-    router.callback_query.middleware(gather)
+    def in_zone(self, zone: str) -> Self:
+        """The same with all times as in `zone`, an IANA name."""
+        return replace(self, say=self.services.texts.translator(self.say.locale, zone))

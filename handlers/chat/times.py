@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from aiogram import Router
-from aiogram.filters import Command
+from aiogram.filters import Command, StateFilter
 from aiogram.fsm.state import State, StatesGroup
 from aiogram.types import CallbackQuery
 from aiogram.types import Message as ChatMessage
@@ -17,9 +17,7 @@ from aiogram.types import Message as ChatMessage
 from bot.texts import N_, Button, Message, Translator
 from bot.texts.actions import (
     Action,
-    AskExpert,
     ChangeZone,
-    GoHome,
     Idle,
     LiveIn,
     MoveTo,
@@ -32,9 +30,9 @@ from bot.texts.actions import (
     StartBooking,
 )
 from bot.texts.message import Buttons
-from handlers.chat.filters import Pressed, Typed
-from handlers.chat.reply import rows
-from handlers.chat.talk import Talk, wordless
+from handlers.chat.buttons import ask_person, main_menu, rows
+from handlers.chat.filters import NoText, Pressed, Typed
+from handlers.chat.talk import Talk
 from handlers.zones import find_zone
 from scheduler.appointments.availability import Reason
 from scheduler.appointments.values import ExpertCard, MonthView, Taken, topic_name
@@ -136,8 +134,8 @@ def setup() -> Router:
     router.callback_query.register(zone_picked, Pressed(PickZone))
     router.callback_query.register(zone_pressed, Pressed(LiveIn))
     router.message.register(zone_wanted, Command("timezone"))
-    router.message.register(zone_typed, Zone.typed, Typed())
-    router.message.register(zone_not_typed, Zone.typed, wordless)
+    router.message.register(zone_typed, StateFilter(Zone.typed), Typed())
+    router.message.register(zone_not_typed, StateFilter(Zone.typed), NoText())
     return router
 
 
@@ -163,7 +161,7 @@ async def show_first_month(wish: Wish, talk: Talk) -> None:
     if free is None:
         await talk.reply.show(_nothing_free(wish, talk.say))
         return
-    await show_month(wish, talk.day_of(free), talk)
+    await show_month(wish, _local_day(free, talk.say), talk)
 
 
 async def show_month(wish: Wish, month: date, talk: Talk) -> None:
@@ -173,7 +171,7 @@ async def show_month(wish: Wish, month: date, talk: Talk) -> None:
         await _gone(talk)
         return
     wanted = _sensible(month, talk)
-    view = await talk.appointments.month(
+    view = await talk.services.appointments.month(
         wish.topic,
         wish.expert,
         wanted.year,
@@ -188,18 +186,23 @@ async def show_month(wish: Wish, month: date, talk: Talk) -> None:
 async def _about(wish: Wish, talk: Talk) -> About | None:
     """None when the expert is no longer there, or the appointment not the person's to move."""
     if wish.moving is not None:
-        view = await talk.appointments.view(wish.moving, talk.contact_id)
+        view = await talk.services.appointments.view(wish.moving, talk.contact_id)
         movable = view and view.ahead(talk.now) and view.role(talk.contact_id) == "owner"
         return About(view.topic, view.expert, view.start) if view and movable else None
     if wish.expert is None:
         return About(wish.topic, None, None)
-    expert = await talk.appointments.expert(wish.expert)
+    expert = await talk.services.appointments.expert(wish.expert)
     return About(wish.topic, expert, None) if expert else None
+
+
+def _local_day(moment: datetime, say: Translator) -> date:
+    """The date where the reader is."""
+    return moment.astimezone(ZoneInfo(say.zone)).date()
 
 
 def _sensible(day: date, talk: Talk) -> date:
     """The day of a button, kept within what can be reckoned with."""
-    today = talk.day_of(talk.now)
+    today = _local_day(talk.now, talk.say)
     return min(max(day, today), today + AHEAD)
 
 
@@ -221,7 +224,7 @@ def month_message(view: MonthView, wish: Wish, about: About, now: datetime, say:
     grid = (tuple(_weekdays(say)), *_weeks(view, wish))
     turn = _turn(view, wish, say)
     zone = (Button(say.plain("Change time zone"), wish.elsewhere()),)
-    return Message(html, (*grid, *((turn,) if turn else ()), zone, _back(wish, say)))
+    return Message(html, (*grid, turn, zone, _back(wish, say)))
 
 
 def _weekdays(say: Translator) -> list[Button]:
@@ -264,7 +267,7 @@ def _back(wish: Wish, say: Translator) -> tuple[Button, ...]:
 
 def _nothing_free(wish: Wish, say: Translator) -> Message:
     text = say("There is no free time left in the coming weeks. Shall a person help you find one?")
-    ask = (Button(say.plain("Ask a person"), AskExpert(0), style="primary"),)
+    ask = (ask_person(say, "primary"),)
     other = Button(say.plain("Another topic"), StartBooking(None))
     return Message(text, (ask, _back(wish, say) if wish.moving else (*_back(wish, say), other)))
 
@@ -324,7 +327,7 @@ async def zones_pressed(press: CallbackQuery, action: ChangeZone, talk: Talk) ->
     wish = wish_of(action)
     buttons = [Button(talk.say.zone_name(zone, talk.now), wish.in_zone(zone)) for zone in ZONES]
     message = await _which_zone(buttons, {"wish": [wish.topic, wish.expert, wish.moving, wish.version]}, talk)
-    back = (Button(talk.say.plain("‹ Leave it as it is"), wish.in_month(talk.day_of(talk.now))),)
+    back = (Button(talk.say.plain("‹ Leave it as it is"), wish.in_month(_local_day(talk.now, talk.say))),)
     await talk.reply.show(replace(message, buttons=(*message.buttons, back)))
 
 
@@ -378,13 +381,13 @@ async def zone_not_typed(message: ChatMessage, talk: Talk) -> None:
 
 async def _living_in(zone: str, talk: Talk) -> Talk:
     await talk.services.contacts.live_in(talk.contact_id, zone)
-    return replace(talk, say=talk.services.texts.translator(talk.say.locale, zone))
+    return talk.in_zone(zone)
 
 
 def _zone_changed(talk: Talk) -> Message:
     say = talk.say
     text = say("From now on I show all times as in <b>{zone}</b>.", zone=say.zone_name(say.zone, talk.now))
-    return Message(text, ((Button(say.plain("Main menu"), GoHome()),),))
+    return Message(text, ((main_menu(say),),))
 
 
 # When a time is not to be had
@@ -404,25 +407,26 @@ def _instead(starts: Sequence[datetime], wish: Wish, say: Translator) -> Buttons
 def other_days(starts: Sequence[datetime], wish: Wish, say: Translator) -> tuple[Button, ...]:
     if not starts:
         return _back(wish, say)
-    month = starts[0].astimezone(ZoneInfo(say.zone)).date()
-    return (Button(say.plain("Other days"), wish.in_month(month)),)
+    return (Button(say.plain("Other days"), wish.in_month(_local_day(starts[0], say))),)
 
 
 async def near(start: datetime, wish: Wish, talk: Talk) -> tuple[datetime, ...]:
     """Up to three free times on the local day of `start`, the nearest to it; else on the first day that has any."""
-    day = _sensible(talk.day_of(start), talk)
+    day = _sensible(_local_day(start, talk.say), talk)
     found = await _free_on(day, wish, talk)
     if not found and (free := await _first_free(wish, talk)):
-        found = await _free_on(talk.day_of(free), wish, talk)
+        found = await _free_on(_local_day(free, talk.say), wish, talk)
     return tuple(sorted(sorted(found, key=lambda other: abs(other - start))[:3]))
 
 
 async def _first_free(wish: Wish, talk: Talk) -> datetime | None:
-    return await talk.appointments.next_free(wish.topic, wish.expert, contact_id=talk.contact_id, moving=wish.moving)
+    return await talk.services.appointments.next_free(
+        wish.topic, wish.expert, contact_id=talk.contact_id, moving=wish.moving
+    )
 
 
 async def _free_on(day: date, wish: Wish, talk: Talk) -> tuple[datetime, ...]:
-    return await talk.appointments.day(
+    return await talk.services.appointments.day(
         wish.topic, wish.expert, day, zone=talk.say.zone, contact_id=talk.contact_id, moving=wish.moving
     )
 
@@ -430,5 +434,5 @@ async def _free_on(day: date, wish: Wish, talk: Talk) -> tuple[datetime, ...]:
 def lapsed_message(start: datetime, fresh: Sequence[datetime], wish: Wish, say: Translator) -> Message:
     """A hold that ran out, with times that are free now."""
     html = say.page("booking/lapsed.html", start=start, alternatives=fresh)
-    home = (Button(say.plain("Main menu"), GoHome()),)
+    home = (main_menu(say),)
     return Message(html, (*_instead(fresh, wish, say), home))

@@ -513,7 +513,7 @@ async def test_a_picture_instead_of_an_answer_is_told_so_and_nothing_is_lost(cha
     assert "reach you" in (await visitor.says("Grace Ho")).text
 
 
-async def sends_a_picture(visitor: Visitor) -> None:
+async def sends_a_picture(visitor: Visitor, caption: str | None = None) -> None:
     """As from Telegram; the page has no such button."""
     core, bot_id = visitor.machine.core, visitor.machine.app.web_bot.id
     sender = {"id": visitor.chat_id, "is_bot": False, "first_name": "Grace"}
@@ -524,6 +524,7 @@ async def sends_a_picture(visitor: Visitor) -> None:
         "chat": {**sender, "type": "private"},
         "from": sender,
         "photo": [picture],
+        "caption": caption,
     }
     async with core.db.write() as tx:
         update = json.dumps({"update_id": 0, "message": message})
@@ -531,6 +532,16 @@ async def sends_a_picture(visitor: Visitor) -> None:
     assert accepted is not None
     core.inbox.take(accepted)
     await visitor.machine.settled()
+
+
+async def test_a_command_under_a_picture_leaves_the_booking_like_a_typed_one(chat: Machine, ada: int) -> None:
+    visitor = await chat.visitor()
+    await holding(visitor)
+    await sends_a_picture(visitor, "/book")
+    assert "What would you like to talk about?" in (await visitor.last()).text
+    assert any("the time I kept for you is free again" in seen.text for seen in await visitor.page())
+    other = await chat.visitor()
+    assert "10:00" in (await to_the_day(other)).labels()
 
 
 async def test_cancel_as_a_command_leaves_too(chat: Machine, ada: int) -> None:
