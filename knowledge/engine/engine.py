@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # numpy is loaded when an engine is made, not with the comman
 
 VERSION: Final = "e5"
 MOST_SUGGESTED: Final = 3
+BEHIND: Final = 12
+"""More entries to look at after an answer: what was answered stays in sight, however unlikely."""
 THIRD_AT: Final = 0.05
 GUESS_COSTS: Final = 0.4
 """How far from the band of an answer to certainty a reading of a follow-up has to come to be answered."""
@@ -89,7 +91,7 @@ class Engine:
         """The best `k` entries, likeliest first; none when the text has no words. `context` as in `decide`."""
         if context is not None:
             return self._ranked(text, detect_locale(text, locale), context, k)[:k]
-        return self._matcher.best(text, k) if self._matcher else []
+        return self._matcher.best(text, k)[:k] if self._matcher else []
 
     def decide(self, text: str, locale: str | None = None, context: str | None = None) -> Decision:
         """Answer, suggest or decline. `context` is the entry that was answered just before."""
@@ -102,9 +104,10 @@ class Engine:
         """The best entries for the text by itself or for what it means after the context, likeliest first."""
         if self._matcher is None:
             return []
-        k = least + len(self._unlisted)
-        alone = self._matcher.best(text, k)
-        following = self._matcher.following(text, context, locale, k) if context else []
+        if context is None:
+            return self._matcher.best(text, least)
+        alone = self._matcher.best(text, least + BEHIND)
+        following = self._matcher.following(text, context, locale, least + BEHIND)
         if not following or (alone and alone[0].why.exact):
             return alone
         merged: dict[str, Candidate] = {}

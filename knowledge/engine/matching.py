@@ -50,13 +50,18 @@ class Matcher:
             self._exact.setdefault(row.analysis.key, set()).add(row.entry)
         self._numbers = {entry_id: number for number, entry_id in enumerate(corpus.ids)}
         self._kin = {document.entry_id: document.kin for document in corpus.documents}
+        unlisted = {document.entry_id for document in corpus.documents if not document.browsable}
+        self._listed = np.array([entry_id not in unlisted for entry_id in corpus.ids], dtype=np.int64)
 
     def knows_any(self, words: Sequence[str]) -> bool:
         """Whether one of the words, as they are written, is used here or is spelt nearly like one that is."""
         return self._index.knows_any(self._corpus.analyzer.analyse(" ".join(words)))
 
     def best(self, text: str, k: int) -> list[Candidate]:
-        """The likeliest `k` entries for a question that stands alone; none if it says nothing."""
+        """The likeliest entries for a question that stands alone, up to the `k`th that can be offered.
+
+        None if it says nothing.
+        """
         analysis = self._corpus.analyzer.analyse(text)
         exact = self._exact.get(analysis.key, set())
         if not exact and not analysis.has_content:
@@ -71,7 +76,7 @@ class Matcher:
         return self._candidates(text, analysis, query, ranked, confidence, exact, k)
 
     def following(self, text: str, context: str, locale: str, k: int) -> list[Candidate]:
-        """The likeliest `k` entries for a short question that goes on from the context, which may be one of them.
+        """As `best`, for a short question that goes on from the context, which may be one of them.
 
         Entries are ranked by the question alone and by the question together with what was asked before, the context's
         kin and category before all others. Such a reading is trusted as far as an entry has the question's own words,
@@ -138,13 +143,16 @@ class Matcher:
         context: str | None = None,
     ) -> list[Candidate]:
         evidence = ranked.evidence
-        order = np.lexsort((evidence.entries, -ranked.chances, -confidence))[:k]
+        order = np.lexsort((evidence.entries, -ranked.chances, -confidence))
+        listed = self._listed[evidence.entries[order]]
+        likeliest = order[(np.cumsum(listed) - listed < k) & (confidence[order] >= LEAST)]
+        head = softmax(ranked.strengths) if self._linear else None
         written = self._corpus.analyzer.written(text)
         mended = tuple(pair for pair in zip(asked.runs, query.analysis.runs, strict=True) if pair[0] != pair[1])
         meant = dict(mended)
         first, second = (*np.sort(evidence.near)[::-1][:2], 0.0)[:2]
         found = []
-        for at in order[confidence[order] >= LEAST].tolist():
+        for at in likeliest.tolist():
             entry = int(evidence.entries[at])
             nearest = self._index.rows[int(evidence.nearest[at])]
             near = float(evidence.near[at])
@@ -155,7 +163,7 @@ class Matcher:
                     word for word, token in written.items() if meant.get(token, token) in nearest.analysis.tokens
                 ),
                 mended=mended,
-                head=self._head_chance(ranked, at),
+                head=round(float(head[at]), 4) if head is not None and self._is_learned(entry) else None,
                 cosine=round(near, 4),
                 bm25=round(float(evidence.bm25[at]), 4),
                 coverage=round(float(evidence.cover[at]), 4),
@@ -167,10 +175,8 @@ class Matcher:
             found.append(Candidate(self._corpus.ids[entry], round(float(confidence[at]), 4), why))
         return found
 
-    def _head_chance(self, ranked: Ranked, at: int) -> float | None:
-        if self._linear is None or not self._linear.knows(int(ranked.evidence.entries[at])):
-            return None
-        return round(float(softmax(ranked.strengths)[at]), 4)
+    def _is_learned(self, entry: int) -> bool:
+        return self._linear is not None and self._linear.knows(entry)
 
 
 def _built_in_ranking(index: Index) -> Ranking:
