@@ -224,7 +224,7 @@ def month_message(view: MonthView, wish: Wish, about: About, now: datetime, say:
     grid = (tuple(_weekdays(say)), *_weeks(view, wish))
     turn = _turn(view, wish, say)
     zone = (Button(say.plain("Change time zone"), wish.elsewhere()),)
-    return Message(html, (*grid, turn, zone, _back(wish, say)))
+    return Message(html, (*grid, *((turn,) if turn else ()), zone, _back(wish, say)))
 
 
 def _weekdays(say: Translator) -> list[Button]:
