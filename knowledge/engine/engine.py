@@ -89,9 +89,7 @@ class Engine:
 
     def search(self, text: str, locale: str | None = None, k: int = 5, context: str | None = None) -> list[Candidate]:
         """The best `k` entries, likeliest first; none when the text has no words. `context` as in `decide`."""
-        if context is not None:
-            return self._ranked(text, detect_locale(text, locale), context, k)[:k]
-        return self._matcher.best(text, k)[:k] if self._matcher else []
+        return self._ranked(text, detect_locale(text, locale), context, k)[:k]
 
     def decide(self, text: str, locale: str | None = None, context: str | None = None) -> Decision:
         """Answer, suggest or decline. `context` is the entry that was answered just before."""
@@ -102,12 +100,12 @@ class Engine:
 
     def _ranked(self, text: str, locale: str, context: str | None, least: int = MOST_SUGGESTED) -> list[Candidate]:
         """The best entries for the text by itself or for what it means after the context, likeliest first."""
-        if self._matcher is None:
+        if self._matcher is None or (asked := self._matcher.read(text)) is None:
             return []
         if context is None:
-            return self._matcher.best(text, least)
-        alone = self._matcher.best(text, least + BEHIND)
-        following = self._matcher.following(text, context, locale, least + BEHIND)
+            return self._matcher.best(asked, least)
+        alone = self._matcher.best(asked, least + BEHIND)
+        following = self._matcher.following(asked, context, locale, least + BEHIND)
         if not following or (alone and alone[0].why.exact):
             return alone
         merged: dict[str, Candidate] = {}

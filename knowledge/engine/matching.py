@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
@@ -28,6 +28,17 @@ ABOUT_IT: Final = 0.5
 _GOES_ON = re.compile(r"(?:and|what about|how about|or|but|then|also|so)\b|那|那么|呢|还有|如果|要是|换成|换做")
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question by itself, in terms of one index: both ways to understand it begin here."""
+
+    text: str
+    analysis: Analysis
+    exact: frozenset[int]
+    query: Query
+    ranked: Ranked
+
+
 class Matcher:
     """One index, with a head or without, and what follows from both. Made once, never changed.
 
@@ -45,9 +56,10 @@ class Matcher:
         usable = head if head and (self._linear or not len(head.texts)) else None
         self._ranking = usable.ranking if usable else _built_in_ranking(self._index)
         self._trust = (usable and usable.trust) or LIGHT_TRUST
-        self._exact: dict[str, set[int]] = {}
+        exact: dict[str, set[int]] = {}
         for row in self._index.rows:
-            self._exact.setdefault(row.analysis.key, set()).add(row.entry)
+            exact.setdefault(row.analysis.key, set()).add(row.entry)
+        self._exact = {key: frozenset(entries) for key, entries in exact.items()}
         self._numbers = {entry_id: number for number, entry_id in enumerate(corpus.ids)}
         self._kin = {document.entry_id: document.kin for document in corpus.documents}
         unlisted = {document.entry_id for document in corpus.documents if not document.browsable}
@@ -57,48 +69,50 @@ class Matcher:
         """Whether one of the words, as they are written, is used here or is spelt nearly like one that is."""
         return self._index.knows_any(self._corpus.analyzer.analyse(" ".join(words)))
 
-    def best(self, text: str, k: int) -> list[Candidate]:
+    def read(self, text: str) -> Asked | None:
+        """The question weighed against all entries; None without a word."""
+        analysis = self._corpus.analyzer.analyse(text)
+        exact = self._exact.get(analysis.key, frozenset())
+        if not exact and not analysis.has_words:
+            return None
+        query = self._index.query(analysis)
+        return Asked(text, analysis, exact, query, self._ranked(query))
+
+    def best(self, asked: Asked, k: int) -> list[Candidate]:
         """The likeliest entries for a question that stands alone, up to the `k`th that can be offered.
 
         None if it says nothing.
         """
-        analysis = self._corpus.analyzer.analyse(text)
-        exact = self._exact.get(analysis.key, set())
-        if not exact and not analysis.has_content:
+        ranked = asked.ranked
+        if not (asked.exact or asked.analysis.has_content) or not ranked.evidence.near.any():
             return []
-        query = self._index.query(analysis)
-        ranked = self._ranked(query)
-        if not ranked.evidence.near.any():
-            return []
-        trust = float(self._trust.probability(signs_of(query, ranked)))
+        trust = float(self._trust.probability(signs_of(asked.query, ranked)))
         confidence = trust * ranked.chances / ranked.chances.max()
-        confidence[np.isin(ranked.evidence.entries, sorted(exact))] = BEST
-        return self._candidates(text, analysis, query, ranked, confidence, exact, k)
+        confidence[np.isin(ranked.evidence.entries, sorted(asked.exact))] = BEST
+        return self._candidates(asked, confidence, k)
 
-    def following(self, text: str, context: str, locale: str, k: int) -> list[Candidate]:
+    def following(self, asked: Asked, context: str, locale: str, k: int) -> list[Candidate]:
         """As `best`, for a short question that goes on from the context, which may be one of them.
 
         Entries are ranked by the question alone and by the question together with what was asked before, the context's
         kin and category before all others. Such a reading is trusted as far as an entry has the question's own words,
         stands out from all entries, and the whole question would be trusted if the context itself were not there.
         """
-        analysis = self._corpus.analyzer.analyse(text)
         before = self._corpus.question(context, locale)
-        if before is None or not analysis.has_words or not self._goes_on(text, analysis):
+        if before is None or not asked.analysis.has_words or not _goes_on(asked):
             return []
-        query = self._index.query(analysis)
-        joined = self._index.query(_joined(before, analysis))
-        alone, together = self._ranked(query), self._ranked(joined)
+        joined = self._index.query(_joined(before, asked.analysis))
+        alone, together = asked.ranked, self._ranked(joined)
         entries = alone.evidence.entries
         openness = self._openness(entries, context)
         likely = np.sqrt(alone.chances * _chances_of(entries, together)) * openness
         share = likely / (likely.sum() or 1.0)
-        cover = self._index.cover(_content(analysis), entries)
+        cover = self._index.cover(_content(asked.analysis), entries)
         trust = float(self._trust.probability(signs_of(joined, self._without(together, context))))
         open_to = (openness > BESIDE) & (cover >= ABOUT_IT)
         confidence = np.minimum(share * cover * trust, BEST) * open_to
         confidence[entries == self._numbers[context]] += LEAST  # it stays in sight
-        return self._candidates(text, analysis, query, alone, confidence, set(), k, context)
+        return self._candidates(asked, confidence, k, context)
 
     def _without(self, ranked: Ranked, entry_id: str) -> Ranked:
         """The ranking as it would be without an entry."""
@@ -119,36 +133,20 @@ class Matcher:
             KIN if entry in kin else 1.0 if entry in near else BESIDE for entry in entries.tolist()
         ])  # fmt: skip
 
-    def _goes_on(self, text: str, analysis: Analysis) -> bool:
-        """Whether a question reads as if something had been said before."""
-        if analysis.key in self._exact:
-            return False
-        han = sum(len(run) for run in analysis.runs if run[0] >= "\u3400")
-        words = sum(token not in FUNCTION_WORDS for token in analysis.tokens if token[0] < "\u3400")
-        return bool(_GOES_ON.match(text.strip().lower())) or (han <= SHORT_HAN and words <= SHORT_WORDS)
-
     def _ranked(self, query: Query) -> Ranked:
         evidence = self._index.measure(query)
         return self._ranking.rank(evidence, self._linear.logits(query, evidence) if self._linear else None)
 
-    def _candidates(
-        self,
-        text: str,
-        asked: Analysis,
-        query: Query,
-        ranked: Ranked,
-        confidence: Floats,
-        exact: set[int],
-        k: int,
-        context: str | None = None,
-    ) -> list[Candidate]:
+    def _candidates(self, asked: Asked, confidence: Floats, k: int, context: str | None = None) -> list[Candidate]:
+        query, ranked = asked.query, asked.ranked
         evidence = ranked.evidence
         order = np.lexsort((evidence.entries, -ranked.chances, -confidence))
         listed = self._listed[evidence.entries[order]]
         likeliest = order[(np.cumsum(listed) - listed < k) & (confidence[order] >= LEAST)]
         head = softmax(ranked.strengths) if self._linear else None
-        written = self._corpus.analyzer.written(text)
-        mended = tuple(pair for pair in zip(asked.runs, query.analysis.runs, strict=True) if pair[0] != pair[1])
+        written = self._corpus.analyzer.written(asked.text)
+        runs = zip(asked.analysis.runs, query.analysis.runs, strict=True)
+        mended = tuple(pair for pair in runs if pair[0] != pair[1])
         meant = dict(mended)
         first, second = (*np.sort(evidence.near)[::-1][:2], 0.0)[:2]
         found = []
@@ -158,7 +156,7 @@ class Matcher:
             near = float(evidence.near[at])
             why = Why(
                 phrasing=nearest.text,
-                exact=entry in exact,
+                exact=entry in asked.exact,
                 matched=tuple(
                     word for word, token in written.items() if meant.get(token, token) in nearest.analysis.tokens
                 ),
@@ -181,6 +179,15 @@ class Matcher:
 
 def _built_in_ranking(index: Index) -> Ranking:
     return LIGHT_RANKING if len(index.rows) >= FEW_TEXTS * len(index.ids) else ONE_TEXT_RANKING
+
+
+def _goes_on(asked: Asked) -> bool:
+    """Whether a question reads as if something had been said before."""
+    if asked.exact:
+        return False
+    han = sum(len(run) for run in asked.analysis.runs if run[0] >= "\u3400")
+    words = sum(token not in FUNCTION_WORDS for token in asked.analysis.tokens if token[0] < "\u3400")
+    return bool(_GOES_ON.match(asked.text.strip().lower())) or (han <= SHORT_HAN and words <= SHORT_WORDS)
 
 
 def _content(analysis: Analysis) -> Analysis:
