@@ -91,7 +91,7 @@ class App:
             core.replica,
         )
         core.outbox_due.answer(self.sender.wake)
-        self.ticks = Ticks(self._ticks(), core.clock, core.in_flight)
+        self.ticks = Ticks(self._ticks(), core.in_flight)
         self.poller: Poller | None = None
         self.stopping = asyncio.Event()
         self.address = ""

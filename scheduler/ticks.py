@@ -17,7 +17,6 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from bot.background import InFlight
-from bot.clock import Clock
 
 log = structlog.get_logger(__name__)
 
@@ -48,14 +47,12 @@ class Tick:
 class Ticks:
     """Runs the ticks from `start` to `shutdown`; what they do counts as in flight."""
 
-    def __init__(self, ticks: Sequence[Tick], clock: Clock, in_flight: InFlight) -> None:
+    def __init__(self, ticks: Sequence[Tick], in_flight: InFlight) -> None:
         self._ticks = {tick.name: tick for tick in ticks}
         if len(self._ticks) != len(ticks):
             raise ValueError("two ticks share a name")
-        self._clock = clock
         self._in_flight = in_flight
         self._running = InFlight()
-        self._last_runs: dict[str, datetime] = {}
         self._scheduler = AsyncIOScheduler(timezone=UTC, job_defaults=JOBS)
 
     def start(self) -> None:
@@ -73,11 +70,6 @@ class Ticks:
                 await self._ticks[name].run()
             except Exception:
                 log.exception("tick failed", tick=name)
-            self._last_runs[name] = self._clock.now()
-
-    def last_run(self, name: str) -> datetime | None:
-        """When the tick last ended, well or not; long ago means that the clock has stopped."""
-        return self._last_runs.get(name)
 
     def pause(self) -> None:
         """Start no tick any more; those that run go on."""

@@ -36,15 +36,6 @@ class Person:
         return role in self.roles or "admin" in self.roles
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """What prefills the next booking."""
-
-    name: str | None
-    company: str | None
-    contact_details: str | None
-
-
 Follow = Callable[[Tx, ChatRef, str], Awaitable[None]]
 
 
@@ -110,12 +101,6 @@ class Contacts:
     async def live_in(self, contact_id: int, zone: str) -> None:
         async with self._db.write() as tx:
             await tx.execute(update(Contact).where(Contact.id == contact_id).values(zone=zone))
-
-    async def profile(self, contact_id: int) -> Profile:
-        columns = select(Contact.name, Contact.company, Contact.contact_details)
-        async with self._db.read() as tx:
-            row = (await tx.execute(columns.where(Contact.id == contact_id))).one()
-        return Profile(row.name, row.company, row.contact_details)
 
     async def blocked(self, chat: ChatRef) -> None:
         """The person blocked the bot: nothing is sent there until they come back."""

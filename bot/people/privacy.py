@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select
 
 from bot.clock import Clock
 from bot.people.models import Consent
@@ -95,11 +95,6 @@ class Consents:
     async def give(self, tx: Tx, contact_id: int, purpose: str, locale: str) -> None:
         given = {"contact_id": contact_id, "purpose": purpose, "version": CONSENT_VERSION}
         await tx.execute(insert(Consent).values(**given, locale=locale, given_at=self._clock.now()))
-
-    async def withdraw(self, tx: Tx, contact_id: int, purpose: str) -> None:
-        standing = (Consent.contact_id == contact_id) & (Consent.purpose == purpose)
-        open_ones = update(Consent).where(standing, Consent.withdrawn_at.is_(None))
-        await tx.execute(open_ones.values(withdrawn_at=self._clock.now()))
 
     async def export(self, tx: Tx, contact_id: int) -> Mapping[str, Any]:
         rows = await tx.execute(select(Consent.__table__).where(Consent.contact_id == contact_id))

@@ -121,10 +121,6 @@ class Database:
             return f"{self.url.database}: cannot be used as a database ({reason}); {mend}"
         return f"CIPO_DATABASE_URL: {self.address} cannot be used ({reason}); see that it runs, or mend the address"
 
-    async def ping(self) -> None:
-        async with self.read() as tx:
-            await tx.execute(text("SELECT 1"))
-
     async def close(self) -> None:
         await self.writer.dispose()
         if self.reader is not self.writer:

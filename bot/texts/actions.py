@@ -175,11 +175,6 @@ class AskExpert(Action):
     question: int
 
 
-@action("asksend")
-class SendToDesk(Action):
-    question: int
-
-
 # The desk, for staff
 
 

@@ -25,7 +25,6 @@ _ENGLISH = re.compile(r"[a-z0-9]+")
 _ACRONYM = re.compile(r"[A-Z][A-Z0-9&-]{1,9}")
 # What only a machine reads: whole scripts, tags, places that a template fills.
 _MARKUP = re.compile(r"<(script|style)\b.*?</\1\s*>|</?[a-z][^<>]*>|\{\{.*?\}\}|\{%.*?%\}|\$\{[^{}]*\}")
-_SENTENCE = re.compile(r"(?<=[.!?;])\s+|[。！？；!?\n]+")
 
 # Words of courtesy around a question; they are taken off only while enough of a question is left.
 _OPENING = re.compile(
@@ -131,11 +130,6 @@ def _plain(text: str, longest: int) -> str:
     if not plain.isprintable():
         plain = "".join(c if c.isprintable() else " " for c in plain)
     return " ".join(plain.split())
-
-
-def sentences(text: str) -> list[str]:
-    """The sentences of a text, blank ones left out."""
-    return [part for part in _SENTENCE.split(text) if part and part.strip()]
 
 
 def is_chinese(locale: str) -> bool:

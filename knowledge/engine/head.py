@@ -30,7 +30,7 @@ from knowledge.engine.calibration import (
 from knowledge.engine.corpus import Corpus
 from knowledge.engine.features import Bools, Floats, Hashes, Ints, hash_words
 from knowledge.engine.index import Evidence, Extra, Index, Query, Row
-from knowledge.engine.model import Bands, Document
+from knowledge.engine.model import Document
 
 MARK: Final = b"cipo advisor head 2\n"
 """Another one for each change to what is learned or how it is used."""
@@ -227,11 +227,10 @@ class _Case:
     kind: Kind
 
 
-def fit_head(documents: Sequence[Document], synonyms: Iterable[Sequence[str]] = (), bands: Bands | None = None) -> Head:
+def fit_head(documents: Sequence[Document], synonyms: Iterable[Sequence[str]] = ()) -> Head:
     """Learn from documents: many seconds on one core for a few thousand texts.
 
-    The same documents and synonyms, in any order, give the same head. What is learned does not depend
-    on the bands.
+    The same documents and synonyms, in any order, give the same head.
     """
     corpus = Corpus(documents, [tuple(group) for group in synonyms])
     return _learn(corpus.index(), corpus.extras)

@@ -3,9 +3,9 @@
 Instants are aware UTC; localized texts are {"en": ..., "zh-Hans": ..., "zh-Hant": ...}.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 from bot.texts import N_, Translator
@@ -26,18 +26,8 @@ TOPICS: Mapping[str, str] = {
 }
 """What can be discussed, in the order it is offered: key and English name."""
 
-LANGUAGES: Mapping[str, str] = {
-    "en": N_("English"),
-    "cmn": N_("Mandarin"),
-    "yue": N_("Cantonese"),
-}
-"""What experts may speak: ISO 639 code and English name."""
-
 LIMITS: Mapping[str, int] = {"name": 100, "company": 100, "contact_details": 200, "question": 1000}
 """How many characters a person may write in each field."""
-
-
-LAST_MINUTE = (datetime(2200, 1, 1, tzinfo=UTC) - EPOCH) // MINUTE
 
 
 def topic_name(say: Translator, topic: str) -> str:
@@ -45,25 +35,14 @@ def topic_name(say: Translator, topic: str) -> str:
     return say.plain(TOPICS[topic]) if topic in TOPICS else topic
 
 
-def language_names(say: Translator, languages: Sequence[str]) -> str:
-    """Plain text in the reader's language: "English · Cantonese"."""
-    names = [say.plain(LANGUAGES[code]) if code in LANGUAGES else code for code in languages]
-    return " · ".join(names)
-
-
 def slot_minutes(start: datetime) -> int:
     """A start as buttons carry it: minutes since 1970 UTC."""
     return (start - EPOCH) // MINUTE
 
 
-def slot_start(minutes: int) -> datetime | None:
-    """Back from a button; None for a number that no slot of ours ever had."""
-    return EPOCH + minutes * MINUTE if 0 <= minutes < LAST_MINUTE else None
-
-
 @dataclass(frozen=True, slots=True)
 class ExpertCard:
-    """An expert as people see them. `languages` are codes of `LANGUAGES`, `zone` is where they are."""
+    """An expert as people see them. `languages` are ISO 639 codes, `zone` is where they are."""
 
     id: int
     name: Localized

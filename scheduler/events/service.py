@@ -72,14 +72,6 @@ class Events:
         async with self._db.read() as tx:
             return await view(tx, event_id, contact_id)
 
-    async def registered_by(self, contact_id: int) -> list[EventView]:
-        """Events not over yet to which this person is registered, cancelled ones too."""
-        mine = select(Registration.event_id).where(
-            Registration.contact_id == contact_id, Registration.state == "registered"
-        )
-        async with self._db.read() as tx:
-            return await views(tx, contact_id, Event.id.in_(mine), Event.ends_at > self._clock.now())
-
     # People
 
     async def register(self, contact_id: int, event_id: int) -> Registered | AlreadyRegistered | Full | Gone:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bot.channels import next_send_key, sending
+from bot.channels.send_keys import next_send_key, sending
 from bot.channels.webchat.push import CAPACITY, Answered, Changed, Push, StateChanged, Typing
 
 

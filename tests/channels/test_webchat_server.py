@@ -38,7 +38,7 @@ from aiogram.types import (
 )
 from sqlalchemy import event, func, select
 
-from bot.channels import sending
+from bot.channels.send_keys import sending
 from bot.channels.webchat.errors import ApiError, Fault, Refused, too_many_requests
 from bot.channels.webchat.models import WebCallback, WebDocument, WebMessage
 from bot.channels.webchat.push import Answered, Changed, Push, StateChanged, Typing

@@ -51,7 +51,7 @@ async def others(database_url: str, db: Database) -> AsyncIterator[Database]:
 @asynccontextmanager
 async def ticking(made: Replica, clock: MovableClock) -> AsyncIterator[None]:
     """The replica looks as often as the running machine does."""
-    ticks = Ticks([Tick("knowledge", made.live.tick, seconds=LOOK_SECONDS)], clock, InFlight())
+    ticks = Ticks([Tick("knowledge", made.live.tick, seconds=LOOK_SECONDS)], InFlight())
     ticks.start()
     try:
         yield

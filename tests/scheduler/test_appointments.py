@@ -35,8 +35,6 @@ from scheduler.appointments.values import (
     Stale,
     Taken,
     TooLong,
-    slot_minutes,
-    slot_start,
 )
 from tests.conftest import START, MovableClock
 from tests.scheduler.appointments_house import (
@@ -262,12 +260,6 @@ async def test_a_stale_button_cannot_book_what_is_not_offered(house: House) -> N
     assert isinstance(await house.try_hold(contact, expert + 99), Taken)
     assert isinstance(await house.try_hold(contact, expert, topic="licensing"), Taken)
     assert await house.rows() == []
-
-
-def test_a_start_comes_back_from_its_button() -> None:
-    assert slot_start(slot_minutes(TEN)) == TEN
-    assert slot_start(-1) is None
-    assert slot_start(2**62) is None
 
 
 # Filling in

@@ -11,7 +11,9 @@ from sqlalchemy import delete
 from bot.outbox.models import OutboxRow
 from bot.storage import Database
 from scheduler.events.values import Changed, Times
-from scheduler.reminders import CHOICES, DEFAULT_OFFSETS, Overview, RemindersData, plan
+from scheduler.reminders import Overview, RemindersData
+from scheduler.reminders.plan import plan
+from scheduler.reminders.service import CHOICES, DEFAULT_OFFSETS
 from tests.conftest import MovableClock
 from tests.scheduler.events_house import HONG_KONG, House, days_later
 
