@@ -33,7 +33,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from bot.background import Background, InFlight
 from bot.clock import Clock
-from bot.storage import Base, Database, Id, Tx, database_epoch, is_outage
+from bot.storage import Base, Database, Id, Tx, database_epoch, insert_into, is_outage
 
 log = structlog.get_logger(__name__)
 
@@ -364,7 +364,7 @@ def _leasing(db: Database) -> ReturningInsert[str, int]:
     now, until, replica = database_epoch(), database_epoch() + LEASE_SECONDS, bindparam("replica", type_=String())
     mine = InboxLane.owner == replica
     free = or_(mine, InboxLane.lease_until < now)
-    insert = db.insert(InboxLane).values(
+    insert = insert_into(db, InboxLane).values(
         bot_id=bindparam("bot"), chat_id=bindparam("chat"), owner=replica, generation=0, lease_until=until
     )
     taken = insert.on_conflict_do_update(
@@ -380,7 +380,7 @@ def _leasing(db: Database) -> ReturningInsert[str, int]:
 
 def _keeping(db: Database) -> ReturningInsert[int]:
     """Keep an update; nothing comes back when it was kept before."""
-    insert = db.insert(InboxUpdate).values(
+    insert = insert_into(db, InboxUpdate).values(
         bot_id=bindparam("bot"),
         chat_id=bindparam("chat"),
         key=bindparam("channel_key"),

@@ -79,7 +79,7 @@ class Freshness:
             curators = await self._contacts.staff(tx, *CURATORS)
             homes = [(curator, await self._contacts.find(tx, curator)) for curator in curators]
             rows = [row for curator, home in homes if home and (row := _digest(curator, home, now))]
-            new = await self._outbox.enqueue_many(tx, rows)
+            new = await self._outbox.enqueue(tx, rows)
         if new:
             self._outbox.wake()
 

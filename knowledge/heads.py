@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import Update, case, delete, select, update
 
 from bot.clock import Clock
-from bot.storage import Database, Tx, database_epoch
+from bot.storage import Database, Tx, database_epoch, insert_into
 from knowledge import fitting
 from knowledge.engine import Document
 from knowledge.engine.engine import VERSION, digest_of
@@ -134,7 +134,7 @@ class Heads:
             if (await tx.execute(held)).first() is not None:
                 return False
         taken = {"owner": self._owner, "lease_until": now + LEASE}
-        insert = self._db.insert(model).values(key=key, failures=0, **taken)
+        insert = insert_into(self._db, model).values(key=key, failures=0, **taken)
         free = model.head.is_(None) & (model.lease_until <= now)
         claim = insert.on_conflict_do_update(index_elements=["key"], set_=taken, where=free).returning(model.key)
         async with self._db.write() as tx:

@@ -10,7 +10,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from bot.clock import Clock
 from bot.people.privacy import Shown
-from bot.storage import Database, Tx
+from bot.storage import Database, Tx, insert_into
 from bot.texts.actions import PromoteToPhrasing, ShowMiss, ShowMisses
 from knowledge.engine import Decision
 from knowledge.library import SMALL_TALK
@@ -118,7 +118,7 @@ class QuestionLog:
         return theirs
 
     async def _opened(self, tx: Tx, contact_id: int, entry: str) -> None:
-        insert = self._db.insert(LastShown)
+        insert = insert_into(self._db, LastShown)
         latest = {"entry_id": insert.excluded.entry_id, "shown_at": insert.excluded.shown_at}
         opened = insert.on_conflict_do_update(index_elements=["contact_id"], set_=latest)
         await tx.execute(opened, {"contact_id": contact_id, "entry_id": entry, "shown_at": self._clock.now()})
@@ -232,7 +232,7 @@ _SHOWN = select(LastShown.entry_id).where(
 
 def _keeping(db: Database) -> ReturningInsert[int]:
     """Keep a question, or find it when the update is handled again. Built once, as every question needs it."""
-    insert = db.insert(AskedQuestion)
+    insert = insert_into(db, AskedQuestion)
     # an update that changes nothing, as only a row that was touched is returned
     kept = insert.on_conflict_do_update(index_elements=["asked_in"], set_={"asked_in": insert.excluded.asked_in})
     return kept.returning(AskedQuestion.id)

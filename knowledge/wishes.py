@@ -12,9 +12,9 @@ from sqlalchemy import Row, func, select, update
 from sqlalchemy.orm import aliased
 
 from bot.clock import Clock
-from bot.outbox.outbox import Outbox
+from bot.outbox.outbox import NewRow, Outbox
 from bot.outbox.port import Kind, Owed, Reader
-from bot.storage import Database, Tx
+from bot.storage import Database, Tx, insert_into
 from bot.texts import Button, Message
 from bot.texts.actions import AskExpert, RateAnswer, ShowCategory
 from knowledge.answers import Answers
@@ -46,7 +46,7 @@ class Wishes:
         """
         mine = select(AskedQuestion.id).where(AskedQuestion.id == question, AskedQuestion.contact_id == contact_id)
         row = {"question_id": question, "locale": locale, "wished_at": self._clock.now()}
-        insert = self._db.insert(Wish).values(row)
+        insert = insert_into(self._db, Wish).values(row)
         again = {**{name: insert.excluded[name] for name in ("locale", "wished_at")}, **_ANEW}
         async with self._db.write() as tx:
             if (await tx.execute(mine)).first() is None:
@@ -105,8 +105,7 @@ class Wishes:
             return
         shown = update(AskedQuestion).where(AskedQuestion.id == row.id).values(entry_id=entry, helpful=None)
         await tx.execute(shown)  # so that a 👍 or 👎 is to this answer
-        await self._outbox.enqueue(
-            tx,
+        news = NewRow(
             kind=ANSWERED,
             contact_id=row.contact_id,
             subject=f"question:{row.id}",
@@ -115,6 +114,7 @@ class Wishes:
             due_at=now,
             expires_at=now + USEFUL_FOR,
         )
+        await self._outbox.enqueue(tx, [news])
 
     def kinds(self) -> list[Kind]:
         return [Kind(ANSWERED, "at_least_once", _still_wished, self._render)]

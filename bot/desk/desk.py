@@ -9,12 +9,12 @@ from sqlalchemy import Row, delete, func, select, update
 
 from bot.clock import Clock
 from bot.desk.models import DeskQuestion
-from bot.outbox.outbox import Outbox
+from bot.outbox.outbox import NewRow, Outbox
 from bot.outbox.port import Kind, Owed, Reader
 from bot.people.contacts import Contacts
 from bot.people.privacy import Shown
 from bot.people.roles import audit
-from bot.storage import Database, Tx
+from bot.storage import Database, Tx, insert_into
 from bot.texts import Button, Message, Translator
 from bot.texts.actions import (
     AskExpert,
@@ -77,7 +77,7 @@ class Desk:
         if (there := (await tx.execute(waiting)).scalars().first()) is not None:
             return there
         row = {"contact_id": contact_id, "asked_in": asked_in, "asked_at": now, "text": text}
-        insert = self._db.insert(DeskQuestion).values(**row, status="open")
+        insert = insert_into(tx, DeskQuestion).values(**row, status="open")
         kept = insert.on_conflict_do_nothing(index_elements=["asked_in"]).returning(DeskQuestion.id)
         question = (await tx.execute(kept)).scalar_one_or_none()
         if question is None:
@@ -151,8 +151,7 @@ class Desk:
         return (await tx.execute(same)).first() is not None
 
     async def _tell(self, tx: Tx, kind: str, contact_id: int, question: int, now: datetime) -> None:
-        await self._outbox.enqueue(
-            tx,
+        row = NewRow(
             kind=kind,
             contact_id=contact_id,
             subject=_subject(question),
@@ -161,6 +160,7 @@ class Desk:
             due_at=now,
             expires_at=now + USEFUL_FOR,
         )
+        await self._outbox.enqueue(tx, [row])
 
     def kinds(self) -> list[Kind]:
         return [

@@ -27,10 +27,10 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from bot.clock import Clock
 from bot.outbox.models import OutboxPause, OutboxRow
-from bot.outbox.outbox import INSERTS, State
+from bot.outbox.outbox import State
 from bot.outbox.port import ChatRef, Owed
 from bot.outbox.verdict import Verdict
-from bot.storage import Database, Tx, database_epoch
+from bot.storage import Database, Tx, database_epoch, insert_into
 
 PAGE = 4
 """Rows looked at for each that can be claimed: several may be for one contact."""
@@ -201,9 +201,8 @@ class Claims:
     async def pause(self, tx: Tx, contact_id: int, seconds: float) -> None:
         """Leave a contact alone for a while; rows keep their order meanwhile."""
         until = self._clock.now() + timedelta(seconds=seconds)
-        statement = INSERTS[tx.dialect.name](OutboxPause).values(contact_id=contact_id, until=until)
-        target = [OutboxPause.contact_id]
-        await tx.execute(statement.on_conflict_do_update(index_elements=target, set_={"until": until}))
+        pause = insert_into(tx, OutboxPause).values(contact_id=contact_id, until=until)
+        await tx.execute(pause.on_conflict_do_update(index_elements=["contact_id"], set_={"until": until}))
 
 
 def _whole_rows() -> Select[Any]:

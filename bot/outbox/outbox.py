@@ -7,13 +7,11 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.clock import Clock
 from bot.outbox.models import OutboxRow
-from bot.storage import Tx
+from bot.storage import Tx, insert_into
 
-INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 ROWS_A_STATEMENT = 500
 """Keeps a statement below the 32,767 parameters PostgreSQL's protocol allows."""
 
@@ -56,29 +54,13 @@ class Outbox:
         self._clock = clock
         self._wake = wake
 
-    async def enqueue(
-        self,
-        tx: Tx,
-        *,
-        kind: str,
-        contact_id: int,
-        subject: str,
-        key: str,
-        payload: Mapping[str, Any],
-        due_at: datetime,
-        expires_at: datetime,
-    ) -> bool:
-        """Owe one message; False when its `key` is owed, or was sent, already. See `NewRow`."""
-        row = NewRow(kind, contact_id, subject, key, payload, due_at, expires_at)
-        return await self.enqueue_many(tx, [row]) == 1
-
-    async def enqueue_many(self, tx: Tx, rows: Sequence[NewRow]) -> int:
-        """Owe several messages; how many of them were new."""
+    async def enqueue(self, tx: Tx, rows: Sequence[NewRow]) -> int:
+        """Owe messages; how many of them were new."""
         if not rows:
             return 0
         # one order of keys for everyone, or two planners of the same rows could block each other
         values = [self._values(row) for row in sorted(rows, key=lambda row: row.key)]
-        insert = INSERTS[tx.dialect.name](OutboxRow).on_conflict_do_nothing(index_elements=[OutboxRow.key])
+        insert = insert_into(tx, OutboxRow).on_conflict_do_nothing(index_elements=["key"])
         return len((await tx.execute(insert.returning(OutboxRow.id), values)).all())
 
     def _values(self, row: NewRow) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, cast
 
-from sqlalchemy import event, text
+from sqlalchemy import Dialect, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -92,11 +92,9 @@ class Database:
         async with self.writer.connect() as connection, connection.begin():
             yield connection
 
-    def insert(self, table: type[Base]) -> sqlite.Insert:
-        """An INSERT that can say ON CONFLICT, which both dialects spell alike."""
-        if self.is_sqlite:
-            return sqlite.insert(table)
-        return cast(sqlite.Insert, postgresql.insert(table))
+    @property
+    def dialect(self) -> Dialect:
+        return self.writer.dialect
 
     @property
     def address(self) -> str:
@@ -125,6 +123,13 @@ class Database:
         await self.writer.dispose()
         if self.reader is not self.writer:
             await self.reader.dispose()
+
+
+def insert_into(on: Database | Tx, table: type[Base]) -> sqlite.Insert:
+    """An INSERT that can say ON CONFLICT, which both dialects spell alike."""
+    if on.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    return cast(sqlite.Insert, postgresql.insert(table))
 
 
 def _parsed(url: str) -> URL:

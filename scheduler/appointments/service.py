@@ -479,7 +479,7 @@ class Appointments:
         return kinds.reminders(view, kinds.parties(view), self._reminders, now)
 
     async def _owe(self, tx: Tx, rows: Sequence[NewRow]) -> None:
-        await self._outbox.enqueue_many(tx, rows)
+        await self._outbox.enqueue(tx, rows)
 
     # Staff
 

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import delete, select, update
 
 from bot.clock import Clock
-from bot.outbox.outbox import INSERTS, NewRow, Outbox
-from bot.storage import Database, Tx
+from bot.outbox.outbox import NewRow, Outbox
+from bot.storage import Database, Tx, insert_into
 from scheduler.events.kinds import CANCELLED_NOTICE, MOVED_NOTICE, PUBLISHED_NOTICE
 from scheduler.events.models import Event, Registration
 from scheduler.events.past import from_view, shipped
@@ -242,7 +242,7 @@ class Events:
             )
             for contact in contacts
         ]
-        await self._outbox.enqueue_many(tx, rows)
+        await self._outbox.enqueue(tx, rows)
 
     async def _record(self, tx: Tx, actor_id: int | None, action: str, event: EventView, now: datetime) -> None:
         await self._audit(tx, actor_id, action, subject(event.id), {"revision": event.revision}, now)
@@ -274,7 +274,7 @@ async def _insert(tx: Tx, draft: EventDraft, now: datetime) -> tuple[int, bool]:
         "created_at": now,
         "changed_at": now,
     }
-    new = INSERTS[tx.dialect.name](Event).values(row).on_conflict_do_nothing(index_elements=["slug"])
+    new = insert_into(tx, Event).values(row).on_conflict_do_nothing(index_elements=["slug"])
     if event_id := (await tx.execute(new.returning(Event.id))).scalar_one_or_none():
         return event_id, True
     return (await tx.execute(select(Event.id).where(Event.slug == row["slug"]))).scalar_one(), False
@@ -294,6 +294,6 @@ def _instants(times: Times) -> dict[str, datetime]:
 
 async def _keep(tx: Tx, event_id: int, contact_id: int, state: str, now: datetime) -> None:
     row = {"event_id": event_id, "contact_id": contact_id, "state": state, "at": now}
-    kept = INSERTS[tx.dialect.name](Registration).values(row)
+    kept = insert_into(tx, Registration).values(row)
     newer = {"state": state, "at": now}
     await tx.execute(kept.on_conflict_do_update(index_elements=["event_id", "contact_id"], set_=newer))

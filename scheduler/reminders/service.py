@@ -14,8 +14,8 @@ from typing import Any, Protocol
 from sqlalchemy import delete, select
 
 from bot.clock import Clock
-from bot.outbox.outbox import INSERTS, NewRow, Outbox
-from bot.storage import Database, Tx
+from bot.outbox.outbox import NewRow, Outbox
+from bot.storage import Database, Tx, insert_into
 from scheduler.reminders.models import Subscription
 from scheduler.reminders.plan import plan
 
@@ -154,7 +154,7 @@ class Reminders:
         """Owe reminders to everyone who follows this event; what is owed already stays."""
         following = await _following(tx, event.event_id)
         rows = [row for contact, offsets in following.items() for row in _owed(event, contact, offsets, now)]
-        await self._outbox.enqueue_many(tx, rows)
+        await self._outbox.enqueue(tx, rows)
 
     async def _choices(self, tx: Tx, contact_id: int, event_id: int | None, now: datetime) -> tuple[Choice, ...]:
         ahead = await self._occasions.ahead(tx, now, event_id)
@@ -178,7 +178,7 @@ class Reminders:
         own = await _chosen(tx, contact_id) if event_id is None else {}
         events = [event for event in ahead if _scope(event.event_id) not in own]
         rows = [row for event in events for row in _owed(event, contact_id, offsets, now)]
-        await self._outbox.enqueue_many(tx, rows)
+        await self._outbox.enqueue(tx, rows)
 
 
 class RemindersData:
@@ -287,6 +287,6 @@ async def _keep(tx: Tx, contact_id: int, event_id: int | None, offsets: Offsets,
         "offsets": list(offsets),
         "at": now,
     }
-    kept = INSERTS[tx.dialect.name](Subscription).values(row)
+    kept = insert_into(tx, Subscription).values(row)
     newer = {"offsets": kept.excluded.offsets, "at": kept.excluded.at}
     await tx.execute(kept.on_conflict_do_update(index_elements=["contact_id", "scope"], set_=newer))

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from bot.channels.telegram import Poller
 from bot.inbox import Accepted, InboxUpdate, Lane
 from bot.outbox.models import OutboxRow
+from bot.outbox.outbox import NewRow
 from bot.outbox.port import Kind, Owed, Reader
 from bot.people.models import Chat
 from bot.settings import Settings
@@ -312,16 +313,8 @@ async def owes(replica: Replica, person: Person, number: int) -> None:
     async with core.db.write() as tx:
         contact_id = (await tx.execute(select(Chat.contact_id).where(Chat.chat_id == person.chat_id))).scalar_one()
         now = core.clock.now()
-        await core.outbox.enqueue(
-            tx,
-            kind="note",
-            contact_id=contact_id,
-            subject="note",
-            key=f"note {number}",
-            payload={"number": number},
-            due_at=now,
-            expires_at=now + timedelta(days=1),
-        )
+        row = NewRow("note", contact_id, "note", f"note {number}", {"number": number}, now, now + timedelta(days=1))
+        await core.outbox.enqueue(tx, [row])
 
 
 async def fates(replica: Replica) -> list[str]:

@@ -841,7 +841,7 @@ async def owed_next_month(world: World) -> None:
     contact, later = await a_contact(world.db), START + timedelta(days=30)
     rows = [NewRow("reminder", contact, "event:1", str(number), {}, later, later) for number in range(5000)]
     async with world.db.write() as tx:
-        await world.outbox.enqueue_many(tx, rows)
+        await world.outbox.enqueue(tx, rows)
         await tx.exec_driver_sql("ANALYZE")
 
 

@@ -154,7 +154,7 @@ class World:
             for text in texts or ["hello"]
         ]
         async with self.db.write() as tx:
-            assert await self.outbox.enqueue_many(tx, rows) == len(rows)
+            assert await self.outbox.enqueue(tx, rows) == len(rows)
 
     async def row(self, text: str = "hello") -> Row[Any]:
         return next(row for row in await self.rows() if row.payload["text"] == text)

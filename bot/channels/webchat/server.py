@@ -50,7 +50,7 @@ from bot.channels.webchat.visitors import (
     nobody_waits,
 )
 from bot.clock import Clock
-from bot.storage import Database, Tx
+from bot.storage import Database, Tx, insert_into
 
 CALLBACK_LIFE = timedelta(seconds=150)
 DELETABLE = timedelta(hours=48)
@@ -350,7 +350,7 @@ class ChatServer(Visitors):
         this = {"kind": kind, "scope": scope, "language": language}
         async with self.db.write() as tx:
             if value:
-                kept = self.db.insert(WebProfile).values(**this, value=value)
+                kept = insert_into(tx, WebProfile).values(**this, value=value)
                 await tx.execute(kept.on_conflict_do_update(index_elements=[*this], set_={"value": value}))
             else:
                 await tx.execute(delete(WebProfile).filter_by(**this))
