@@ -5,12 +5,15 @@ Each field's description is also its comment in `.env.example`, which `run_bot.p
 
 import os
 import secrets
+import stat
 from collections.abc import Iterable
 from difflib import get_close_matches
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
+from dotenv.parser import parse_stream
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -21,7 +24,7 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.clock import known_zones
 
@@ -198,20 +201,37 @@ class Settings(BaseSettings):
         if self.secret_key is not None:
             return self.secret_key.get_secret_value()
         path = self.data_dir / "secret.key"
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return _new_key(path)
         except FileExistsError:
             return _kept_key(path)
+        except OSError as error:
+            raise SettingsError(f"{path}: cannot be written ({error.strerror}); or set CIPO_SECRET_KEY") from None
+
+
+def _new_key(path: Path) -> str:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
         with os.fdopen(handle, "w") as file:
             file.write(key := secrets.token_urlsafe(48))
-        return key
+    except OSError:
+        path.unlink()  # on a full disk, an empty one would stay
+        raise
+    return key
 
 
 def _kept_key(path: Path) -> str:
-    key = path.read_text().strip()
+    try:
+        key, mode = path.read_bytes().strip().decode("ascii"), path.stat().st_mode
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror}); mend that, or set CIPO_SECRET_KEY") from None
+    except UnicodeDecodeError:
+        key, mode = "", 0
     if len(key) < 32:
         raise SettingsError(f"{path}: holds no key; delete it and start again, or set CIPO_SECRET_KEY")
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise SettingsError(f"{path}: others can read it; run: chmod 600 {path}, or set CIPO_SECRET_KEY")
     return key
 
 
@@ -234,12 +254,27 @@ def load(**overrides: Any) -> Settings:
 
 
 def _names_in(file: Path) -> list[str]:
+    """SettingsError for what would be passed over in silence: a line that is none, a name without a value."""
     try:
-        return list(DotEnvSettingsSource(Settings, env_file=file).env_vars)
+        text = file.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return []
+    except IsADirectoryError:
+        raise SettingsError(f"{file}: is a folder; put the settings in a file of that name, or remove it") from None
     except UnicodeDecodeError as error:
         raise SettingsError(f"{file}: is not UTF-8 at byte {error.start}; save it as UTF-8") from None
     except OSError as error:
         raise SettingsError(f"{file}: cannot be read ({error.strerror})") from None
+    names: list[str] = []
+    for found in parse_stream(StringIO(text)):
+        written = found.original.string
+        if found.error or (found.value is None and (found.key or "").upper().startswith("CIPO_")):
+            line = found.original.line + len(written) - len(written.lstrip("\n"))
+            raise SettingsError(
+                f"{file}:{line}: is no setting; write CIPO_NAME=value, with both quotes or none, and # before remarks"
+            )
+        names += [found.key] if found.key else []
+    return names
 
 
 def _refuse_unknown(names: Iterable[str]) -> None:

@@ -7,6 +7,7 @@ glossary first, the rest by OpenCC.
 """
 
 import csv
+import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from knowledge.engine.model import Document
-from knowledge.reading import LibraryError, Raw, Step, Stored, read_folder
+from knowledge.reading import LibraryError, Raw, Step, Stored, read_folder, text_of
 
 __all__ = [
     "Category",
@@ -232,22 +233,19 @@ def load_glossary_beside(folder: Path) -> Glossary:
 
 def glossary_beside(folder: Path) -> Path | None:
     places = (folder / "glossary.csv", folder.parent / "glossary.csv")
-    return next((path for path in places if path.is_file()), None)
+    return next((path for path in places if path.exists()), None)
 
 
 def load_glossary(file: Path) -> Glossary:
     """Read the glossary: columns term_en, zh_hans, zh_hant_hk, render, synonyms and avoid (by `|`)."""
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        rows = csv.DictReader(lines, strict=True)
-        try:
-            missing = {"term_en", "zh_hans", "zh_hant_hk"} - set(rows.fieldnames or ())
-            if missing:
-                raise LibraryError(f"{file.name}:1: column {', '.join(sorted(missing))} is missing")
-            return Glossary([_term(row, f"{file.name}:{rows.line_num}") for row in rows])
-        except csv.Error as fault:
-            raise LibraryError(f"{file.name}:{rows.reader.line_num}: not valid CSV: {fault}") from fault
-        except UnicodeDecodeError as fault:
-            raise LibraryError(f"{file.name}:1: not UTF-8; save the file as UTF-8") from fault
+    rows = csv.DictReader(io.StringIO(text_of(file, file.name), newline=""), strict=True)
+    try:
+        missing = {"term_en", "zh_hans", "zh_hant_hk"} - set(rows.fieldnames or ())
+        if missing:
+            raise LibraryError(f"{file.name}:1: column {', '.join(sorted(missing))} is missing")
+        return Glossary([_term(row, f"{file.name}:{rows.line_num}") for row in rows])
+    except csv.Error as fault:
+        raise LibraryError(f"{file.name}:{rows.reader.line_num}: not valid CSV: {fault}") from fault
 
 
 def parse(raw: Raw, glossary: Glossary) -> Entry:

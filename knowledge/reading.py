@@ -1,4 +1,4 @@
-"""YAML of the knowledge base as written, every value with its line."""
+"""YAML as written by people, every value with its line: the knowledge base and whatever else is a list in a file."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from bot.settings import OperatorError
 
 MAX_BYTES: Final = 2_000_000
 DEEPEST: Final = 20
-MOST_VALUES: Final = 400_000
+MOST_VALUES: Final = 600_000
 LONGEST_NUMBER: Final = 40
 SHOWN: Final = 60
 
@@ -20,7 +20,7 @@ Lines = dict[tuple[Step, ...], int]
 
 
 class LibraryError(OperatorError):
-    """The knowledge base cannot be read; the message is one line for the person who wrote it."""
+    """A file cannot be read; the message is one line for the person who wrote it."""
 
 
 class Origin(Protocol):
@@ -88,17 +88,25 @@ def read_folder(folder: Path) -> list[Raw]:
 def read_file(file: Path) -> list[Raw]:
     """The entries of one file."""
     name = "/".join(file.absolute().parts[-3:])
-    return list(read_text(_text_of(file, name), name, file.stem))
+    return list(read_text(text_of(file, name), name, file.stem))
 
 
 def read_text(text: str, name: str, category: str) -> Iterator[Raw]:
     """The entries of a YAML text; `name` stands for the file in errors."""
+    return (Raw(origin, category, value) for origin, value in items(text, name, "entries", "id"))
+
+
+def items(text: str, name: str, what: str, first: str) -> Iterator[tuple[InFile, Mapping[str, Any]]]:
+    """The items of a YAML text that is a list of mappings, each with its lines. LibraryError with the place of a fault.
+
+    `name` stands for the file; `what` are the items, and each begins with the field `first`: for the mend.
+    """
     loader = _Loader(text)
     try:
         _refuse_surprises(text, name)
         node = loader.get_single_node()
         if node is not None:
-            yield from _entries(node, loader, name, category)
+            yield from _items(node, loader, name, what, first)
     except yaml.MarkedYAMLError as fault:
         line = fault.problem_mark.line + 1 if fault.problem_mark else 1
         too_deep = "nesting" in str(fault.problem)  # newer parsers have a limit of their own
@@ -137,29 +145,34 @@ def _fault_at(event: Any, name: str, message: str) -> LibraryError:
     return LibraryError(f"{name}:{event.start_mark.line + 1}: {message}")
 
 
-def _text_of(file: Path, name: str) -> str:
-    if file.stat().st_size > MAX_BYTES:
-        msg = f"{name}:1: larger than {MAX_BYTES:,} bytes; split the file"
-        raise LibraryError(msg)
+def text_of(file: Path, name: str) -> str:
+    """The text of a file in UTF-8 that is no larger than `MAX_BYTES`; `name` stands for it in a LibraryError."""
     try:
-        return file.read_text(encoding="utf-8-sig")
+        with file.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except OSError as fault:
+        raise LibraryError(f"{name}:1: cannot be read ({fault.strerror})") from fault
+    if len(data) > MAX_BYTES:
+        raise LibraryError(f"{name}:1: larger than {MAX_BYTES:,} bytes; split the file")
+    try:
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
-        msg = f"{name}:1: not UTF-8 at byte {fault.start}; save the file as UTF-8"
-        raise LibraryError(msg) from fault
+        line = len(data[: fault.start].split(b"\n"))
+        raise LibraryError(f"{name}:{line}: not UTF-8 at byte {fault.start}; save the file as UTF-8") from fault
 
 
-def _entries(node: yaml.Node, loader: Any, name: str, category: str) -> Iterator[Raw]:
+def _items(
+    node: yaml.Node, loader: Any, name: str, what: str, first: str
+) -> Iterator[tuple[InFile, Mapping[str, Any]]]:
     if not isinstance(node, yaml.SequenceNode):
-        msg = f"{name}:{_line(node)}: must be a list of entries; start each with '- id: ...'"
-        raise LibraryError(msg)
+        raise LibraryError(f"{name}:{_line(node)}: must be a list of {what}; start each with '- {first}: ...'")
     walk = _Walk(loader, name)
     for item in node.value:
         lines: Lines = {}
         value = walk.value(item, (), lines)
         if not isinstance(value, dict):
-            msg = f"{name}:{_line(item)}: must be a mapping that starts with 'id: ...'"
-            raise LibraryError(msg)
-        yield Raw(InFile(name, lines), category, value)
+            raise LibraryError(f"{name}:{_line(item)}: must be a mapping that starts with '{first}: ...'")
+        yield InFile(name, lines), value
 
 
 def _line(node: yaml.Node) -> int:

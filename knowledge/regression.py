@@ -1,24 +1,43 @@
 """The regression set: questions whose entry is known, asked before a publication to show what it would change."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-import yaml
-
+from bot.texts import LOCALES
 from knowledge.engine import Case, Decision, Engine
+from knowledge.reading import LibraryError, items, text_of
 
 SET: Final = Path(__file__).parent / "regression.yaml"
 
 
 @cache
 def cases() -> tuple[Case, ...]:
-    """The shipped set."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    written = yaml.load(SET.read_text(encoding="utf-8"), loader)  # noqa: S506  either is a safe loader
-    return tuple(Case(case["text"], case["locale"], case["entry"], case.get("context")) for case in written)
+    """The shipped set; LibraryError when it cannot be read."""
+    return tuple(_read())
+
+
+def problems() -> list[str]:
+    """What is wrong with the shipped set: nothing, or a line."""
+    try:
+        cases()
+    except LibraryError as fault:
+        return [str(fault)]
+    return []
+
+
+def _read() -> Iterator[Case]:
+    for origin, case in items(text_of(SET, SET.name), SET.name, "questions", "text"):
+        text, locale, entry, context = (case.get(name) for name in ("text", "locale", "entry", "context"))
+        if not isinstance(text, str) or locale not in LOCALES or not _names(entry) or not _names(context):
+            raise LibraryError(f"{origin.place(())}: a question has text, locale and entry, the id or null")
+        yield Case(text, locale, entry, context)
+
+
+def _names(entry: object) -> bool:
+    return entry is None or isinstance(entry, str)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from knowledge.changes import Content, merge
 from knowledge.check import check_entries
 from knowledge.library import Glossary, Library, stored, written
 from knowledge.models import EntryRevision, KnowledgeState
+from knowledge.reading import LibraryError
 from knowledge.revisions import (
     add,
     change_state,
@@ -74,7 +75,10 @@ def files_digest(folder: Path) -> str:
     found = hashlib.sha256()
     glossary = library.glossary_beside(folder)
     for file in [*sorted(folder.glob("*.yaml")), *([glossary] if glossary else [])]:
-        found.update(f"{file.name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
+        try:
+            found.update(f"{file.name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
+        except OSError as fault:
+            raise LibraryError(f"{file}: cannot be read ({fault.strerror})") from fault
     return found.hexdigest()
 
 

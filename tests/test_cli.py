@@ -4,19 +4,25 @@ import asyncio
 import csv
 import io
 import json
+import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 
 import run_bot
+from bot.settings import OperatorError
 from bot.storage import Database
-from knowledge import library
+from handlers.cli.experts import read
+from knowledge import library, regression
 from knowledge.engine import Why
 from tests.conftest import MovableClock
 from tests.knowledge.house import answering, replica
@@ -120,19 +126,122 @@ def test_an_expert_is_loaded_from_a_file_once_and_invited_by_number(
         (EXPERT.replace("patents", "cooking"), "topics are"),
         (EXPERT.replace("Asia/Hong_Kong", "Mars/Base"), "Mars/Base"),
         (EXPERT + "  colour: red\n", "'colour' is not known"),
-        ("- [", "is no YAML"),
+        (EXPERT.replace("[en]", "!!python/name:os.system ''"), "tags ("),
+        (EXPERT.replace("[en]", "&a [*a]"), "aliases (*name) are not allowed"),
+        (EXPERT + "  zone: Asia/Shanghai\n", "'zone' is written twice"),
+        (EXPERT.replace("Grace Ho", "{fr: Grace}"), "'fr' is no language here"),
+        (EXPERT.replace("Grace Ho", "5"), "name must be a text"),
+        (EXPERT.replace("  title: Patent attorney\n", ""), "title is missing"),
+        (EXPERT.replace("[patents]", "patents"), "topics must be a list"),
+        (EXPERT.replace('["09:30-12:30"]', "09:30-12:30"), "write windows as a list"),
+        (EXPERT.replace("12:30", "25:00"), "must end after it begins"),
+        (EXPERT.replace('"]', '", "09:30-10:00"]'), "two windows overlap"),
+        (EXPERT + "  length: 99999999999\n", "length must be a whole number"),
+        (EXPERT + "  overrides: {2026-02-30: []}\n", "'2026-02-30' is no day"),
+        (EXPERT + EXPERT, "'Grace Ho' is there twice"),
+        ("", "holds no experts"),
+        ("- \u00ff".encode("latin-1"), "not UTF-8 at byte 2"),
+        ("- [", "not valid YAML"),
     ],
 )
 def test_a_wrong_file_of_experts_is_refused_with_the_place(
-    written: str, reason: str, installation: Path, capsys: pytest.CaptureFixture[str]
+    written: str | bytes, reason: str, installation: Path
 ) -> None:
-    run_bot.main(["migrate"])
-    (installation / "experts.yaml").write_text(written)
-    assert run_bot.main(["experts", "load", "experts.yaml"]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith("experts.yaml: ")
+    (installation / "experts.yaml").write_bytes(written if isinstance(written, bytes) else written.encode())
+    with pytest.raises(OperatorError) as refused:
+        read(Path("experts.yaml"))
+    said = str(refused.value)
+    assert re.match(r"experts\.yaml:\d+: ", said)
     assert reason in said
-    assert said.count("\n") == 1
+    assert "\n" not in said
+
+
+def test_where_one_expert_is_wrong_none_of_the_file_is_loaded(
+    migrated: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (migrated / "experts.yaml").write_text(EXPERT + EXPERT.replace("Grace", "Ida").replace("patents", "cooking"))
+    assert run_bot.main(["experts", "load", "experts.yaml"]) == 1
+    assert re.fullmatch(r"experts\.yaml:12: expert 2: 'cooking' is no topic; .*\n", capsys.readouterr().err)
+    for folder in (".", "nowhere.yaml"):
+        assert run_bot.main(["experts", "load", folder]) == 1
+        assert re.fullmatch(rf"{re.escape(folder)}:1: cannot be read \(.*\)\n", capsys.readouterr().err)
+    assert run_bot.main(["experts", "list"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_experts_without_an_english_name_are_all_loaded(migrated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ("何慧", "李明")
+    experts = "".join(EXPERT.replace("Grace Ho", f"{{zh-Hans: {name}}}") for name in names)
+    (migrated / "experts.yaml").write_text(experts, encoding="utf-8")
+    for _ in range(2):
+        assert run_bot.main(["experts", "load", "experts.yaml"]) == 0
+        assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == list(names)
+
+
+def test_a_database_of_a_newer_version_is_told_and_left_alone(
+    migrated: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect(migrated / "data" / "cipo.db")) as db, db:
+        db.execute("UPDATE alembic_version SET version_num = '9999'")
+    for verb in (["migrate"], ["serve"], ["experts", "list"], ["knowledge", "export"]):
+        assert run_bot.main(verb) == 1
+        assert re.fullmatch(r"the database is of a newer version \(schema 9999, .*\n", capsys.readouterr().err)
+    assert run_bot.main(["check"]) == 1
+    assert capsys.readouterr().out.startswith("the database is of a newer version")
+
+
+def test_a_verb_that_needs_the_database_says_to_migrate_first(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_bot.main(["experts", "list"]) == 1
+    assert "run: python run_bot.py migrate" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_one_line(
+    migrated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_more(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute("PRAGMA max_page_count = 1")  # SQLite takes the present size, and grows no further
+
+    event.listen(Engine, "connect", no_more)
+    try:
+        (migrated / "experts.yaml").write_text(EXPERT + f"  bio: {'x' * 100_000}\n")
+        assert run_bot.main(["experts", "load", "experts.yaml"]) == 1
+    finally:
+        event.remove(Engine, "connect", no_more)
+    assert re.fullmatch(r".*cipo\.db: .*\(database or disk is full\); make room on the disk\n", capsys.readouterr().err)
+
+
+def test_a_broken_set_of_questions_is_told_by_both_checks(
+    migrated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (migrated / "regression.yaml").write_text("- {text: hello, locale: fr, entry: null}\n")
+    monkeypatch.setattr(regression, "SET", migrated / "regression.yaml")
+    regression.cases.cache_clear()
+    try:
+        for verb in (["check"], ["knowledge", "check"]):
+            assert run_bot.main(verb) == 1
+            assert "regression.yaml:1: a question has text, locale and entry" in capsys.readouterr().out
+    finally:
+        regression.cases.cache_clear()
+
+
+@pytest.mark.parametrize("verb", [["check", "--env-example"], ["knowledge", "export"]])
+def test_a_reader_who_goes_away_ends_it_quietly(installation: Path, verb: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ended = subprocess.run(
+            [sys.executable, ROOT / "run_bot.py", *verb], stdout=writing, stderr=subprocess.PIPE, check=False
+        )
+    finally:
+        os.close(writing)
+    assert (ended.returncode, ended.stderr) == (141, b"")
+
+
+def test_an_export_goes_whole_through_a_pipe_without_a_buffer(installation: Path) -> None:
+    export = [sys.executable, "-u", ROOT / "run_bot.py", "knowledge", "export"]
+    said = subprocess.run(export, capture_output=True, check=True).stdout.decode()
+    last = library.load(ROOT / "knowledge" / "entries").entries[-1]
+    assert f"  id: {last.id}\n" in said
 
 
 def test_sample_data_are_not_for_real_people(

@@ -60,6 +60,32 @@ def test_a_file_in_another_encoding_says_so(tmp_path: Path) -> None:
         load(_env_file=file)
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("OTHER=1\n\nthis is : no setting\n", 3),
+        ('CIPO_BOT_NAME="half quoted\nCIPO_WEB_PORT=1\n', 1),
+        ("# port\nCIPO_WEB_PORT\n", 2),
+    ],
+)
+def test_a_line_that_is_no_setting_is_refused_with_its_number(tmp_path: Path, text: str, line: int) -> None:
+    (tmp_path / ".env").write_text(text)
+    with pytest.raises(SettingsError, match=rf"\.env:{line}: is no setting; write CIPO_NAME=value"):
+        load(_env_file=tmp_path / ".env")
+
+
+def test_lines_ending_as_on_windows_and_quoted_values_are_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b'# name\r\nCIPO_BOT_NAME="IP \xc2\xb7 desk" # shown\r\nCIPO_WEB_PORT=81\r\n')
+    settings = load(_env_file=tmp_path / ".env")
+    assert (settings.bot_name, settings.web_port) == ("IP · desk", 81)
+
+
+def test_a_folder_in_place_of_the_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".env").mkdir()
+    with pytest.raises(SettingsError, match=r"\.env: is a folder; put the settings in a file of that name"):
+        load(_env_file=tmp_path / ".env")
+
+
 def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("CIPO_BOT_NAME=知识产权", encoding="utf-8-sig")
     assert load(_env_file=tmp_path / ".env").bot_name == "知识产权"
@@ -92,6 +118,25 @@ def test_an_empty_key_file_is_not_taken_for_a_key(tmp_path: Path) -> None:
     (tmp_path / "secret.key").write_text("")
     with pytest.raises(SettingsError, match="delete it"):
         Settings(_env_file=None, data_dir=tmp_path).signing_key()
+
+
+@pytest.mark.parametrize(
+    ("key", "mode", "told"),
+    [(b"\xab" * 40, 0o600, "holds no key"), (b"k" * 40, 0o640, "others can read it; run: chmod 600")],
+)
+def test_a_key_that_is_none_or_open_to_others_is_refused(tmp_path: Path, key: bytes, mode: int, told: str) -> None:
+    (tmp_path / "secret.key").write_bytes(key)
+    (tmp_path / "secret.key").chmod(mode)
+    with pytest.raises(SettingsError, match=told):
+        Settings(_env_file=None, data_dir=tmp_path).signing_key()
+
+
+def test_a_key_that_cannot_be_read_or_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "secret.key").mkdir()
+    with pytest.raises(SettingsError, match=r"secret\.key: cannot be read \(Is a directory\)"):
+        Settings(_env_file=None, data_dir=tmp_path).signing_key()
+    with pytest.raises(SettingsError, match=r"secret\.key: cannot be written"):
+        Settings(_env_file=None, data_dir=Path("/proc/nowhere")).signing_key()
 
 
 def test_real_people_are_expected_with_a_token_or_a_public_address() -> None:

@@ -30,6 +30,16 @@ UNCHECKED: Final = ("disable", "allow", "prefer", "require")
 CHECKED: Final = ("verify-ca", "verify-full")
 
 
+ANOTHER: Final = "name another one with CIPO_DATA_DIR or CIPO_DATABASE_URL"
+MENDS: Final = (
+    ("is full", "make room on the disk"),
+    ("readonly", "see that its file and folder can be written here"),
+    ("locked", "stop what else is using it"),
+    ("unable to open", f"see that its folder can be written here, or {ANOTHER}"),
+)
+"""What SQLite says, and what to do."""
+
+
 class Database:
     """`read()` and `write()` each give one transaction; `write()` commits at the end of the block, or rolls back.
 
@@ -107,15 +117,16 @@ class Database:
             async with self.read() as tx:
                 await tx.execute(text("SELECT count(*) FROM sqlite_master" if self.is_sqlite else "SELECT 1"))
         except Exception as error:  # drivers raise whatever they like: TypeError, TimeoutError, errors of their own
-            raise OperatorError(self._cannot_be_used(error)) from error
+            raise OperatorError(self.cannot_be_used(error)) from error
 
-    def _cannot_be_used(self, error: Exception) -> str:
+    def cannot_be_used(self, error: Exception) -> str:
+        """The one line for the operator: reason and mend."""
         cause = error.orig if isinstance(error, SQLAlchemyError) and hasattr(error, "orig") else error
         reason = (str(cause).splitlines() or [""])[0] or type(cause).__name__
         if self.url.password:
             reason = reason.replace(str(self.url.password), "***")
         if self.is_sqlite:
-            mend = "put a backup in its place, or name another one with CIPO_DATA_DIR or CIPO_DATABASE_URL"
+            mend = next((mend for told, mend in MENDS if told in reason), "put a backup in its place, or " + ANOTHER)
             return f"{self.url.database}: cannot be used as a database ({reason}); {mend}"
         return f"CIPO_DATABASE_URL: {self.address} cannot be used ({reason}); see that it runs, or mend the address"
 
@@ -169,5 +180,7 @@ def secured(query: dict[str, Any]) -> ssl.SSLContext | str | None:
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise OperatorError(f"CIPO_DATA_DIR: {folder} is or lies in a file; name a folder") from None
     except OSError as error:
         raise OperatorError(f"CIPO_DATA_DIR: {folder} cannot be made ({error.strerror}); name another folder") from None

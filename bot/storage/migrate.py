@@ -5,20 +5,34 @@ from typing import Any
 
 from sqlalchemy import Connection, inspect, text
 
+from bot.settings import OperatorError
 from bot.storage.database import Database
 
 FOLDER = Path(__file__).parent / "migrations"
 
 
 def newest_revision() -> str:
-    names = sorted(path.name for path in (FOLDER / "versions").glob("[0-9]*.py"))
-    return names[-1].partition("_")[0]
+    return _revisions()[-1]
+
+
+def _revisions() -> list[str]:
+    return sorted(path.name.partition("_")[0] for path in (FOLDER / "versions").glob("[0-9]*.py"))
 
 
 async def is_current(db: Database) -> bool:
-    """Whether the database is at the newest revision."""
+    """Whether the database is at the newest revision; OperatorError when it is at one that is not known here."""
     async with db.read() as tx:
-        return await tx.run_sync(_revision) == newest_revision()
+        return await tx.run_sync(_known_revision) == newest_revision()
+
+
+def _known_revision(connection: Connection) -> str | None:
+    found = _revision(connection)
+    if found is not None and found not in _revisions():
+        raise OperatorError(
+            f"the database is of a newer version (schema {found}, here {newest_revision()}); "
+            "start the version that wrote it, or put back a backup from before"
+        )
+    return found
 
 
 def _revision(connection: Connection) -> str | None:
@@ -28,8 +42,9 @@ def _revision(connection: Connection) -> str | None:
 
 
 async def migrate(db: Database) -> None:
-    """Run what is missing, in one transaction; harmless when nothing is."""
+    """Run what is missing, in one transaction; harmless when nothing is. OperatorError as `is_current`."""
     async with db.write() as tx:
+        await tx.run_sync(_known_revision)
         await tx.run_sync(_upgrade)
 
 

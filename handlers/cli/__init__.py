@@ -5,6 +5,7 @@ Nothing heavy is imported before the arguments are read.
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -22,16 +23,36 @@ if TYPE_CHECKING:
 
 
 def run(arguments: list[str] | None, build_core: "BuildCore", build: "Build") -> int:
-    options = _parser().parse_args(arguments)
-    from bot.settings import OperatorError
-
     try:
-        return _run(options, build_core, build)
+        return _told_in_a_line(arguments, build_core, build)
     except KeyboardInterrupt:
         return 130
-    except OperatorError as error:
-        print(error, file=sys.stderr)
-        return 1
+    except BrokenPipeError:
+        return 141
+
+
+def _told_in_a_line(arguments: list[str] | None, build_core: "BuildCore", build: "Build") -> int:
+    """BrokenPipeError once nobody reads what is printed."""
+    try:
+        options = _parser().parse_args(arguments)
+        from bot.settings import OperatorError
+
+        try:
+            return _run(options, build_core, build)
+        except OperatorError as error:
+            print(error, file=sys.stderr)
+            return 1
+    finally:
+        _flush()
+
+
+def _flush() -> None:
+    """Now, as the interpreter at its end complains of a reader who went away."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
 
 
 def _run(options: argparse.Namespace, build_core: "BuildCore", build: "Build") -> int:
@@ -52,6 +73,10 @@ def _run(options: argparse.Namespace, build_core: "BuildCore", build: "Build") -
 
 
 async def _with_core(options: argparse.Namespace, core: "Core", build: "Build") -> int:
+    from sqlalchemy.exc import DBAPIError
+
+    from bot.settings import OperatorError
+    from bot.storage.outage import is_outage
     from handlers.cli import verbs
 
     try:
@@ -59,7 +84,13 @@ async def _with_core(options: argparse.Namespace, core: "Core", build: "Build") 
             await core.db.open()
         if options.verb == "serve":
             return await verbs.serve(core, build)
+        if options.verb not in ("check", "migrate"):
+            await verbs.need_present_schema(core)
         return await verbs.VERBS[options.verb](core, options)
+    except DBAPIError as error:
+        if not is_outage(error):
+            raise
+        raise OperatorError(core.db.cannot_be_used(error)) from error
     finally:
         await core.close()
 

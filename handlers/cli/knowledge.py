@@ -25,7 +25,7 @@ from knowledge.engine import Bands, Decision, Engine
 from knowledge.engine.evaluate import Report, Share, evaluate
 from knowledge.exchange import FaultyFileError, exported, imported
 from knowledge.library import Library, stored, written
-from knowledge.regression import Difference, Effect, cases
+from knowledge.regression import Difference, Effect, cases, problems
 from knowledge.revisions import published_contents, published_names, state
 
 MOST_LISTED = 20
@@ -114,10 +114,11 @@ async def _check(base: Base, options: argparse.Namespace) -> int:
         published = check_entries(raws, (await base.library()).glossary, base.today)
         findings += [finding for finding in published if finding.message not in told]
         waiting = [line async for line in _conflict_lines(base.core)]
-    for line in [*map(_finding, findings), *waiting]:
+    unreadable = [f"error: {problem}" for problem in problems()]
+    for line in [*map(_finding, findings), *unreadable, *waiting]:
         print(line)
-    errors = sum(finding.level == "error" for finding in findings)
-    print(f"{errors} errors, {len(findings) - errors} warnings")
+    errors = sum(finding.level == "error" for finding in findings) + len(unreadable)
+    print(f"{errors} errors, {len(findings) + len(unreadable) - errors} warnings")
     return 1 if errors else 0
 
 
@@ -283,8 +284,9 @@ async def _export(base: Base, options: argparse.Namespace) -> int:
     except FaultyFileError as fault:
         return _refused(fault.findings)
     if options.out is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.flush()
+        left = memoryview(data)
+        while left:  # an unbuffered pipe takes a part at a time
+            left = left[sys.stdout.buffer.write(left) :]
         return 0
     try:
         options.out.write_bytes(data)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import structlog
 
@@ -16,7 +16,7 @@ from bot.storage.migrate import is_current, migrate
 from bot.texts import catalogue
 from handlers.cli.experts import experts
 from handlers.services import Core
-from knowledge import library
+from knowledge import library, regression
 from knowledge.check import check as check_knowledge
 from knowledge.shipped import Merged, merge_shipped
 
@@ -44,9 +44,13 @@ async def serve(core: Core, build: "Callable[[Core], App]") -> int:
         return await app.run()
 
 
-async def _fit_to_serve(core: Core) -> None:
+async def need_present_schema(core: Core) -> None:
     if not await is_current(core.db):
         raise NotReadyError("the database is not at the present schema; run: python run_bot.py migrate")
+
+
+async def _fit_to_serve(core: Core) -> None:
+    await need_present_schema(core)
     if core.settings.is_public and await core.services.sample.exists():
         raise NotReadyError(
             "sample experts or events are loaded, but a token or public address is set; "
@@ -60,7 +64,7 @@ def _only_process(core: Core) -> Iterator[bool]:
     if not core.db.is_sqlite:
         yield False
         return
-    with Path(f"{core.db.url.database}.lock").open("w") as file:
+    with _lock_file(Path(f"{core.db.url.database}.lock")) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -68,6 +72,13 @@ def _only_process(core: Core) -> Iterator[bool]:
                 f"another process serves {core.db.url.database}; stop it, or set CIPO_DATABASE_URL to a PostgreSQL"
             ) from None
         yield True
+
+
+def _lock_file(path: Path) -> IO[str]:
+    try:
+        return path.open("w")
+    except OSError as error:
+        raise NotReadyError(f"{path}: cannot be written ({error.strerror}); see whose the folder is") from None
 
 
 async def bring_up_to_date(core: Core, options: argparse.Namespace) -> int:
@@ -167,7 +178,8 @@ async def _database_problems(core: Core) -> list[str]:
 
 def _knowledge_problems(today: date) -> list[str]:
     found = check_knowledge(library.SHIPPED, today)
-    return [f"{finding.place}: {finding.message}" for finding in found if finding.level == "error"]
+    errors = (f"{finding.place}: {finding.message}" for finding in found if finding.level == "error")
+    return [*errors, *regression.problems()]
 
 
 VERBS: Mapping[str, Verb] = {
