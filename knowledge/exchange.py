@@ -24,11 +24,12 @@ import yaml
 from knowledge.changes import Content, merge
 from knowledge.check import Finding
 from knowledge.library import DAYS, LOCALES, Glossary, Written, parse, stored, written
-from knowledge.reading import LibraryError, Raw, Step, read_text
+from knowledge.reading import MOST_VALUES, LibraryError, Raw, Step, read_text
 
 Format = Literal["yaml", "xlsx", "csv"]
 
-MAX_BYTES: Final = 5_000_000
+MAX_BYTES: Final = 20_000_000
+"""Some 3,500 entries as long as those shipped, in three languages."""
 MAX_UNPACKED: Final = 50_000_000
 MAX_SPREAD: Final = 200_000_000
 """Characters of the texts that cells share, counted once for each cell."""
@@ -72,7 +73,27 @@ def exported(entries: Iterable[Written], form: Format, revisions: Mapping[str, s
     `revisions` names, by entry id, the published texts that these are: by them an import sees what was edited there.
     """
     names = revisions or {}
-    return {"yaml": _as_yaml, "xlsx": _as_xlsx, "csv": _as_csv}[form](_with_name(entry, names) for entry in entries)
+    named = [_with_name(entry, names) for entry in entries]
+    data = {"yaml": _as_yaml, "xlsx": _as_xlsx, "csv": _as_csv}[form](named)
+    _see_that_it_comes_back(named, data, form)
+    return data
+
+
+def _see_that_it_comes_back(entries: Sequence[Written], data: bytes, form: Format) -> None:
+    if len(data) > MAX_BYTES:
+        raise _fault("export", "larger than {most} bytes, so that it could not be imported", most=f"{MAX_BYTES:,}")
+    if form == "yaml" and 1 + sum(map(_values, entries)) > MOST_VALUES:
+        told = "more than {most} values, so that it could not be imported; export as csv"
+        raise _fault("export", told, most=f"{MOST_VALUES:,}")
+    if form == "xlsx":
+        _unpacked(data, "export")
+
+
+def _values(value: Any) -> int:
+    """How many nodes of YAML it is, names included."""
+    if isinstance(value, Mapping):
+        return 1 + sum(1 + _values(part) for part in value.values())
+    return 1 + sum(map(_values, value)) if isinstance(value, list) else 1
 
 
 def _with_name(entry: Written, names: Mapping[str, str]) -> Written:

@@ -8,7 +8,7 @@ with what was edited in other entries, such as a way to ask that two entries hav
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from knowledge.library import Glossary, Library, stored, written
 from knowledge.models import EntryRevision, KnowledgeState
 from knowledge.reading import LibraryError
 from knowledge.revisions import (
+    State,
     add,
     change_state,
     contents,
@@ -56,7 +57,9 @@ class Merged:
 async def merge_shipped(db: Database, now: datetime, folder: Path | None = None) -> Merged | None:
     """Bring the shipped entries into the database; None when these very files were merged before.
 
-    One transaction, and harmless from several replicas at once. LibraryError when a file cannot be read.
+    One short transaction writes what was found out before it, and only where nothing was published or merged
+    meanwhile; else it is found out anew. Harmless from several replicas at once. LibraryError when a file cannot be
+    read.
     """
     folder = folder or library.SHIPPED
     files = await asyncio.to_thread(files_digest, folder)
@@ -64,10 +67,16 @@ async def merge_shipped(db: Database, now: datetime, folder: Path | None = None)
         if (await state(tx)).shipped == files:
             return None
     base = await asyncio.to_thread(library.load, folder)
-    async with db.write() as tx:
-        if (await lock(tx)).shipped == files:
-            return None  # another replica was quicker
-        return await _merge(tx, base, files, now)
+    while True:
+        async with db.read() as tx:
+            seen = await _seen(tx)
+        plan = await asyncio.to_thread(_plan, seen, base, now.date())
+        async with db.write() as tx:
+            held = await lock(tx)
+            if held.shipped == files:
+                return None  # another replica was quicker
+            if held == seen.state:
+                return await _write(tx, plan, seen.known, files, now)
 
 
 def files_digest(folder: Path) -> str:
@@ -107,8 +116,36 @@ class _Known:
         return self.published_digest != self.taken_digest
 
 
-async def _merge(tx: Tx, base: Library, files: str, now: datetime) -> Merged:
-    known, texts = await _known(tx), _contents(base)
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the database held at a version: of each entry, all published texts, and those that edits came from."""
+
+    state: State
+    known: Mapping[str, _Known]
+    published: Contents
+    texts: Mapping[int, Content]
+
+
+async def _seen(tx: Tx) -> _Seen:
+    now, known = await state(tx), await _known(tx)
+    edited = [it for it in known.values() if it.is_edited]
+    wanted = [number for it in edited for number in (it.published, it.taken) if number is not None]
+    return _Seen(now, known, await published_contents(tx), await contents(tx, wanted))
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is to be written: texts by entry, and what becomes of them."""
+
+    changed: Contents
+    new: Contents
+    combined: Contents
+    conflicts: Contents
+    unfit: Set[str]
+
+
+def _plan(seen: _Seen, base: Library, day: date) -> _Plan:
+    known, texts = seen.known, _contents(base)
     changed = {
         entry_id: content
         for entry_id, content in _with_gone(texts, known).items()
@@ -116,13 +153,16 @@ async def _merge(tx: Tx, base: Library, files: str, now: datetime) -> Merged:
     }
     edited = {entry_id for entry_id, content in changed.items() if _is_edited(content, known.get(entry_id, _Known()))}
     new = {entry_id: content for entry_id, content in changed.items() if entry_id not in edited}
-    combined = await _combined(tx, {entry_id: changed[entry_id] for entry_id in edited}, known)
-    conflicts = {entry_id: changed[entry_id] for entry_id in edited if entry_id not in combined}
-    unfit = await asyncio.to_thread(_unfit, base, texts, await published_contents(tx), {**combined, **new}, now.date())
-    for entry_id in unfit:
-        new.pop(entry_id, None)
-        combined.pop(entry_id, None)
-        conflicts[entry_id] = changed[entry_id]
+    combined = _combined(seen, {entry_id: changed[entry_id] for entry_id in edited})
+    unfit = _unfit(base, texts, seen.published, {**combined, **new}, day)
+    new = {entry_id: content for entry_id, content in new.items() if entry_id not in unfit}
+    combined = {entry_id: content for entry_id, content in combined.items() if entry_id not in unfit}
+    conflicts = {entry_id: changed[entry_id] for entry_id in (edited | unfit) - combined.keys()}
+    return _Plan(changed, new, combined, conflicts, unfit)
+
+
+async def _write(tx: Tx, plan: _Plan, known: Mapping[str, _Known], files: str, now: datetime) -> Merged:
+    changed, new, combined, conflicts = plan.changed, plan.new, plan.combined, plan.conflicts
     followed = [known[entry_id].published for entry_id in (*new, *combined) if entry_id in known]
     await change_state(tx, await _waiting(tx, changed), "discarded")
     await change_state(tx, [each for each in followed if each is not None], "superseded")
@@ -143,8 +183,8 @@ async def _merge(tx: Tx, base: Library, files: str, now: datetime) -> Merged:
         published=tuple(entry_id for entry_id, content in new.items() if content),
         retired=tuple(entry_id for entry_id, content in new.items() if not content),
         combined=tuple(sorted(combined)),
-        conflicts=tuple(sorted(conflicts.keys() - unfit)),
-        unfit=tuple(sorted(unfit)),
+        conflicts=tuple(sorted(conflicts.keys() - plan.unfit)),
+        unfit=tuple(sorted(plan.unfit)),
     )
     counts = {what: len(ids) for what, ids in asdict(merged).items()}
     await audit(tx, None, "knowledge.merged", f"shipped:{files[:16]}", counts, now)
@@ -162,16 +202,14 @@ def _is_edited(content: Content, known: _Known) -> bool:
     return known.is_edited and known.published_digest != digest(content)
 
 
-async def _combined(tx: Tx, texts: Contents, known: Mapping[str, _Known]) -> dict[str, Content]:
+def _combined(seen: _Seen, texts: Contents) -> dict[str, Content]:
     """The edited entries whose edits and whose shipped changes do not touch the same fields, put together."""
-    both = [known[entry_id] for entry_id in texts]
-    found = await contents(tx, [number for it in both for number in (it.published, it.taken) if number is not None])
     combined: dict[str, Content] = {}
     for entry_id, theirs in texts.items():
-        it = known[entry_id]
+        it = seen.known[entry_id]
         if it.published is None or it.taken is None:
             continue
-        merged = merge(found[it.taken], found[it.published], theirs)
+        merged = merge(seen.texts[it.taken], seen.texts[it.published], theirs)
         if not merged.clashes:
             combined[entry_id] = merged.content
     return combined

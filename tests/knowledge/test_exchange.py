@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 
+from knowledge import exchange, reading
 from knowledge.check import form_faults
 from knowledge.exchange import COLUMNS, FaultyFileError, Format, exported, imported
 from knowledge.library import CATEGORIES, SHIPPED, Glossary, load, parse, written
@@ -108,6 +109,60 @@ def test_hundreds_of_ways_to_ask_come_back(tmp_path: Path, entry: dict[str, Any]
     assert read_back(tmp_path, exported([entry], form), form) == [entry]
 
 
+def many(count: int) -> list[dict[str, Any]]:
+    """Entries as long as the shipped ones, all three languages written by hand."""
+    text = {
+        "question": "问" * 20,
+        "phrasings": [f"{n:02} {'how' * 10}" for n in range(22)],
+        "answer": "very long " * 45,
+    }
+    shared = {**written(load(SHIPPED).entries[0]), **dict.fromkeys(("en", "zh-Hans", "zh-Hant"), text)}
+    return [{**shared, "id": f"cipo-{number}"} for number in range(count)]
+
+
+def test_two_thousand_entries_in_three_languages_come_back_from_a_table(tmp_path: Path) -> None:
+    data = exported(many(2000), "csv")
+    assert len(data) > 5_000_000
+    (tmp_path / "entries.csv").write_bytes(data)
+    assert [raw.id for raw in imported(tmp_path / "entries.csv")] == [f"cipo-{number}" for number in range(2000)]
+
+
+def test_yaml_of_two_thousand_entries_stays_within_what_is_read() -> None:
+    """One of a hundred is written, as the emitter takes its time; the limits are those of the reader."""
+    some = many(20)
+    assert 100 * len(exported(some, "yaml")) < exchange.MAX_BYTES
+    assert 100 * sum(map(exchange._values, some)) < reading.MOST_VALUES
+
+
+@pytest.mark.parametrize(
+    ("limit", "form", "told"),
+    [
+        ("MAX_BYTES", "yaml", "export: larger than 10 bytes, so that it could not be imported"),
+        ("MAX_BYTES", "csv", "export: larger than 10 bytes, so that it could not be imported"),
+        ("MOST_VALUES", "yaml", "export: more than 10 values, so that it could not be imported; export as csv"),
+        ("MAX_UNPACKED", "xlsx", "export: unpacks to more than 10 bytes"),
+    ],
+)
+def test_what_could_not_be_imported_is_not_exported(
+    entry: dict[str, Any], limit: str, form: Format, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, limit, 10)
+    with pytest.raises(FaultyFileError) as refused:
+        exported([entry], form)
+    assert [f"{fault.place}: {fault.message}" for fault in refused.value.findings] == [told]
+
+
+def test_values_are_counted_as_the_reader_counts_them(
+    tmp_path: Path, entry: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = exported([entry], "yaml")
+    monkeypatch.setattr(reading, "MOST_VALUES", 1 + exchange._values(entry))
+    assert len(read_back(tmp_path, data, "yaml")) == 1
+    monkeypatch.setattr(reading, "MOST_VALUES", exchange._values(entry))
+    (tmp_path / "entries.yaml").write_bytes(data)
+    assert "values; split the file" in faults(tmp_path / "entries.yaml")[0]
+
+
 @pytest.mark.parametrize("form", ["xlsx", "csv"])
 def test_what_no_cell_can_hold_is_told_at_export(entry: dict[str, Any], form: Format) -> None:
     entry["en"]["phrasings"] = [f"{n:03} {'x' * 96}" for n in range(350)]
@@ -163,7 +218,7 @@ def table(rows: Iterable[Iterable[object]], encoding: str = "utf-8", separator: 
         (b"id,category\na-1,cipo\0", "is UTF-16 or no text at all"),
         (table([["id", "category"], *[["a-1", "cipo"]] * 5001]), "row 5002: more than 5000 rows"),
         (table([["id", "category", "en.answer"], ["a-1", "cipo", "x" * 32_768]]), "row 2, en.answer: a-1: has 32768"),
-        (b"x" * 5_000_001, "entries.csv: larger than 5,000,000 bytes; split the file"),
+        (b"x" * 20_000_001, "entries.csv: larger than 20,000,000 bytes; split the file"),
         (table([["id", "category", "en.answer"], ["a-1", "cipo", "x" * 200_000]]), "field larger than field limit"),
     ],
 )
@@ -213,7 +268,7 @@ LAUGHS = "".join(f"  ? &k{n} [{', '.join([f'*k{n - 1}'] * 9) if n else 'ha'}]\n 
         ("- id: 1:1:1.5", ":1: '1:1:1.5' would be read as a number; put it in quotes"),
         ("- id: x\n  tags: [" + "1:" * 80_000 + "1]", ":2: '1:1:1"),
         ("- id: 0x" + "f" * 100_000, "would be read as a number; put it in quotes"),
-        ("- tags: [" + "a," * 400_000 + "a]", ":1: more than 400,000 values; split the file"),
+        ("- tags: [" + "a," * 600_000 + "a]", ":1: more than 600,000 values; split the file"),
         (f"- {{{BOMB}}}".replace("\n", ", "), "aliases (*name) are not allowed"),
         ("- &a {id: *a}", "aliases (*name) are not allowed"),
         ("- id: x\n  id: y", ":2: 'id' is written twice"),

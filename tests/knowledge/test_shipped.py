@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from bot.storage import Database
+from knowledge import shipped
 from knowledge.curation import Drafted, Published, Refused
 from knowledge.library import SHIPPED, LibraryError, in_order, load, parse, stored, written
 from knowledge.models import EntryRevision
@@ -247,13 +248,34 @@ async def test_a_new_entry_at_odds_with_an_edit_waits_and_the_others_come(
     assert merged == Merged((), (), ("cipo-01",), (), unfit=("cipo-02",))
 
 
+async def test_what_is_edited_while_an_upgrade_is_worked_out_goes_through_and_stays(
+    house: Replica, db: Database, clock: MovableClock, entries: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan is made without holding up those who write, and made anew after them."""
+    plan, loop, plans = shipped._plan, asyncio.get_running_loop(), 0
+    edited = answering(await house.content("cipo-01"), "Ours.")
+
+    def plan_slowly(*given: Any) -> Any:
+        nonlocal plans
+        plans += 1
+        made = plan(*given)
+        if plans == 1:
+            asyncio.run_coroutine_threadsafe(house.publishes("cipo-01", edited), loop).result()
+        return made
+
+    monkeypatch.setattr(shipped, "_plan", plan_slowly)
+    assert await ship(db, clock, entries, with_new_answer) == Merged((), (), (), ("cipo-01",))
+    assert plans == 2
+    assert await answer_of(house) == "Ours."
+
+
 @pytest.mark.parametrize(
     ("glossary", "told"),
     [
         ("term_en,zh_hans\ngrant,授权\n", "glossary.csv:1: column zh_hant_hk is missing"),
         ('term_en,zh_hans,zh_hant_hk\n"grant,授权,批予\n', "glossary.csv:2: not valid CSV"),
         ("term_en,zh_hans,zh_hant_hk\ngrant, a,授权,批予\n", "glossary.csv:2: has more cells than there are columns"),
-        (b"term_en,zh_hans,zh_hant_hk\n\xca\xda\xc8\xa8,,\n", "glossary.csv:1: not UTF-8"),
+        (b"term_en,zh_hans,zh_hant_hk\n\xca\xda\xc8\xa8,,\n", "glossary.csv:2: not UTF-8"),
     ],
 )
 async def test_a_broken_glossary_stops_the_upgrade_with_its_line(
