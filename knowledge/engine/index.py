@@ -395,26 +395,29 @@ class _Cover:
         entry_of = np.append(asked[0], np.repeat(np.array([extra.entry for extra in extras], dtype=np.int64), sizes))
         shares = np.array([extra.share for extra in extras], dtype=np.float32)
         share_of = np.append(np.ones(len(asked[0]), dtype=np.float32), np.repeat(shares, sizes))
-        pairs, first = np.unique(entry_of * len(self._hashes) + words, return_inverse=True)
-        self._shares = np.zeros(len(pairs), dtype=np.float32)
-        np.maximum.at(self._shares, first, share_of)
-        using, used = np.divmod(pairs, max(len(self._hashes), 1))
-        by_word = np.argsort(used, kind="stable")
-        self._users, self._shares = using[by_word], self._shares[by_word]
-        self._starts = np.searchsorted(used[by_word], np.arange(len(self._hashes) + 1))
-        self._idf = np.log1p(entries / np.maximum(1, np.diff(self._starts)))
         self._entries = entries
+        self._uses, first = np.unique(words * entries + entry_of, return_inverse=True)  # by words, then by entries
+        self._shares = np.zeros(len(self._uses), dtype=np.float32)
+        np.maximum.at(self._shares, first, share_of)
+        self._starts = np.searchsorted(self._uses, np.arange(len(self._hashes) + 1) * entries)
+        self._idf = np.log1p(entries / np.maximum(1, np.diff(self._starts)))
         self._unseen = float(np.log1p(entries))
 
     def of(self, words: Hashes, entries: Ints) -> Floats:
         """For each of the entries the share of the words' weight that it covers."""
         at, known = self._places(words)
         used = at[known]
-        total = self._idf[used].sum() + self._unseen * (~known).sum()
+        weights = self._idf[used]
+        total = weights.sum() + self._unseen * (~known).sum()
         lengths = self._starts[used + 1] - self._starts[used]
+        if lengths.sum() > len(used) * len(entries):  # quicker to ask of each word and entry
+            wanted = used[:, np.newaxis] * self._entries + entries
+            places = np.minimum(np.searchsorted(self._uses, wanted), len(self._uses) - 1)
+            shares = self._shares[places] * (self._uses[places] == wanted)
+            return np.asarray(weights @ shares) / (total or 1.0)
         uses = ranges(self._starts[used], lengths)
-        weights = np.repeat(self._idf[used], lengths) * self._shares[uses]
-        return _sums(self._users[uses], weights, self._entries)[entries] / (total or 1.0)
+        gains = np.repeat(weights, lengths) * self._shares[uses]
+        return _sums(self._uses[uses] % self._entries, gains, self._entries)[entries] / (total or 1.0)
 
     def unknown(self, analysis: Analysis, features: Hashes) -> float:
         """The share of a question's weight in words that no entry uses; a function word is none."""
