@@ -45,8 +45,9 @@ ANSWERED = "There is an answer to your question now"
 
 
 async def rows(chat: Machine, table: Any) -> list[Any]:
+    """In the order of their ids: a database that was emptied may keep them in any other."""
     async with chat.core.db.read() as tx:
-        return list((await tx.execute(select(table.__table__))).all())
+        return list((await tx.execute(select(table.__table__).order_by(*table.__table__.primary_key))).all())
 
 
 async def asks(chat: Machine, *texts: str) -> Visitor:
