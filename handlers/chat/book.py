@@ -310,8 +310,7 @@ async def _leave_dialog(talk: Talk) -> None:
 
 async def _ask(step: State, hold: HoldView, consent: str, talk: Talk) -> None:
     """`consent` is the language in which it was given, if it was."""
-    await talk.state.set_state(step)
-    await talk.state.set_data({"hold": hold.id, "consent": consent})
+    await talk.expect(step, hold=hold.id, consent=consent)
     await talk.reply.send(_prompt(_field(step.state), hold, talk.say))
 
 

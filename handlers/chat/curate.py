@@ -33,7 +33,7 @@ from bot.texts.actions import (
 )
 from bot.texts.markdown import to_html
 from bot.texts.message import Buttons
-from handlers.chat.buttons import Page, cancel, cut, label, rows
+from handlers.chat.buttons import Page, cut, label, rows
 from handlers.chat.filters import Holds, Pressed, Typed
 from handlers.chat.talk import Talk
 from knowledge.changes import Change
@@ -552,12 +552,11 @@ async def rebase_pressed(press: CallbackQuery, action: RebaseRevision, talk: Tal
 
 
 async def phrasing_wanted(press: CallbackQuery, action: AddPhrasing, talk: Talk) -> None:
-    await talk.state.set_state(Writing.phrasing)
-    await talk.state.set_data({"entry": action.entry})
+    await talk.expect(Writing.phrasing, entry=action.entry)
     text = talk.say(
         "How else do people ask for <b>{entry}</b>? Write it in one message, in any language.", entry=action.entry
     )
-    await talk.reply.send(Message(text, ((cancel(talk.say),),)))
+    await talk.prompt(text)
 
 
 async def phrasing_typed(message: ChatMessage, talk: Talk) -> None:
@@ -586,15 +585,14 @@ async def _ask_for(wanted: ChangeField, talk: Talk) -> None:
     entry, field, locale = wanted.entry, wanted.field, wanted.locale
     if field not in EDITABLE:
         fields = [Button(say.plain(FIELDS[each]), ChangeField(entry, each, None)) for each in EDITABLE]
-        await talk.reply.send(Message(say("What is to be changed?"), (*rows(fields, 3), (cancel(say),))))
+        await talk.prompt(say("What is to be changed?"), *rows(fields, 3))
         return
     written = [each for each in LOCALES if editing.text.get(each)] if field in IN_EACH_LANGUAGE else [None]
     if locale not in written:
         choices = tuple(Button(LOCALES[each], ChangeField(entry, field, each)) for each in written if each)
-        await talk.reply.send(Message(say("In which language?"), (choices, (cancel(say),))))
+        await talk.prompt(say("In which language?"), choices)
         return
-    await talk.state.set_state(Writing.value)
-    await talk.state.set_data({"seen": editing.revision, "field": field, "locale": locale})
+    await talk.expect(Writing.value, seen=editing.revision, field=field, locale=locale)
     html = say.page(
         "curate/field.html",
         entry_id=entry,
@@ -606,7 +604,7 @@ async def _ask_for(wanted: ChangeField, talk: Talk) -> None:
         others=editing.others,
     )
     see = [Button(_number(draft, say), ShowRevision(draft.id)) for draft in editing.others]
-    await talk.reply.send(Message(html, (*rows(see, 4), (cancel(say),))))
+    await talk.prompt(html, *rows(see, 4))
 
 
 async def value_typed(message: ChatMessage, talk: Talk) -> None:
@@ -623,8 +621,7 @@ async def retire_pressed(press: CallbackQuery, action: RetireEntry, talk: Talk) 
 
 async def _show_drafted(outcome: Drafted | Unchanged | Refused | Gone, talk: Talk) -> None:
     if isinstance(outcome, Refused):
-        problems = with_findings(talk.say("That cannot be taken like this:"), outcome.findings, talk.say)
-        await talk.reply.send(Message(problems, ((cancel(talk.say),),)))
+        await talk.prompt(with_findings(talk.say("That cannot be taken like this:"), outcome.findings, talk.say))
         return
     await talk.state.clear()
     match outcome:

@@ -58,16 +58,14 @@ def setup() -> Router:
 
 
 async def question_wanted(message: ChatMessage, talk: Talk) -> None:
-    await talk.state.set_state(Writing.question)
-    await talk.reply.send(_ask_for_question(talk.say))
+    await _ask_for_question(talk)
 
 
 async def expert_wanted(press: CallbackQuery, action: AskExpert, talk: Talk) -> None:
     """Send what was asked before; without it, or when it is gone, ask for the text."""
     text = await talk.services.questions.text_of(talk.contact_id, action.question) if action.question else None
     if text is None:
-        await talk.state.set_state(Writing.question)
-        await talk.reply.send(_ask_for_question(talk.say))
+        await _ask_for_question(talk)
         return
     await talk.services.desk.ask(talk.contact_id, text, talk.update_id)
     await talk.reply.send(_received(text, talk.say))
@@ -80,13 +78,14 @@ async def question_typed(message: ChatMessage, talk: Talk) -> None:
     await talk.reply.send(_received(text, talk.say))
 
 
-def _ask_for_question(say: Translator) -> Message:
-    text = say(
+async def _ask_for_question(talk: Talk) -> None:
+    await talk.state.set_state(Writing.question)
+    text = talk.say(
         "Write your question in one message and I pass it to our experts; the reply comes to this chat.\n\n"
         "Please leave out details of unfiled inventions: "
         "until they are filed they should stay between you and your adviser."
     )
-    return Message(text, ((cancel(say),),))
+    await talk.prompt(text)
 
 
 def _received(text: str, say: Translator) -> Message:
@@ -96,8 +95,7 @@ def _received(text: str, say: Translator) -> Message:
 
 async def not_typed(message: ChatMessage, talk: Talk) -> None:
     """A photo or a sticker where a text is wanted."""
-    text = talk.say("I can read text only. Please type your answer.")
-    await talk.reply.send(Message(text, ((cancel(talk.say),),)))
+    await talk.prompt(talk.say("I can read text only. Please type your answer."))
 
 
 async def desk_wanted(message: ChatMessage, talk: Talk) -> None:
@@ -145,8 +143,7 @@ async def reply_wanted(press: CallbackQuery, action: ReplyToDeskQuestion, talk: 
     question = await _still_open(action.question, talk)
     if question is None:
         return
-    await talk.state.set_state(Writing.reply)
-    await talk.state.set_data({"question": question.id})
+    await talk.expect(Writing.reply, question=question.id)
     html = say.page("desk/write_reply.html", question=question)
     whole = Button(say.plain("Read it whole"), ShowDeskQuestion(question.id))
     await talk.reply.send(Message(html, ((whole, cancel(say)),)))

@@ -182,12 +182,12 @@ async def give_up_pressed(press: CallbackQuery, action: UnregisterFromEvent, tal
     if event is None:
         await _not_there(talk)
     elif event.registered and event.ahead(talk.now):
-        await talk.reply.show(give_up_message(event, talk.say))
+        await talk.reply.show(_give_up_message(event, talk.say))
     else:
         await talk.reply.show(event_message(event, talk.now, talk.say))
 
 
-def give_up_message(event: EventView, say: Translator) -> Message:
+def _give_up_message(event: EventView, say: Translator) -> Message:
     yes = Button(say.plain("Yes, give it up"), UnregisterFromEvent(event.id, True), style="danger")
     no = Button(say.plain("No, I am coming"), ShowEvent(event.id))
     return Message(say.page("happenings/give_up.html", event=event), ((yes,), (no,)))
@@ -239,10 +239,10 @@ async def file_pressed(press: CallbackQuery, action: SendEventFile, talk: Talk) 
     if event is None:
         await _not_there(talk)
     else:
-        await talk.reply.send(file_message(event, talk.say))
+        await talk.reply.send(_file_message(event, talk.say))
 
 
-def file_message(event: EventView, say: Translator) -> Message:
+def _file_message(event: EventView, say: Translator) -> Message:
     organizer = say.plain("HKIPX · Hong Kong Intellectual Property Exchange")
     document = calendar_file(event, say, organizer)
     title = say.localized(event.title)
@@ -278,13 +278,13 @@ async def reminder_switched(press: CallbackQuery, action: ToggleReminder, talk: 
 
 async def _show_choices(event_id: int | None, choices: Sequence[Choice], talk: Talk) -> None:
     if event_id is None:
-        await talk.reply.show(choices_message(None, choices, talk.say))
+        await talk.reply.show(_choices_message(None, choices, talk.say))
         return
     event = await talk.services.events.detail(event_id, talk.contact_id)
     if event is None:
         await _not_there(talk)
     elif choices:
-        await talk.reply.show(choices_message(event, choices, talk.say))
+        await talk.reply.show(_choices_message(event, choices, talk.say))
     else:
         now = talk.now
         await talk.reply.show(event_message(event, now, talk.say))
@@ -303,7 +303,7 @@ async def stop_all_pressed(press: CallbackQuery, talk: Talk) -> None:
     await talk.reply.toast(talk.say.plain("Done: no more reminders of events."))
 
 
-def choices_message(event: EventView | None, choices: Sequence[Choice], say: Translator) -> Message:
+def _choices_message(event: EventView | None, choices: Sequence[Choice], say: Translator) -> Message:
     """The switches of one event, or of all future ones (None)."""
     event_id = event.id if event else None
     switches = tuple((_switch(event_id, choice, say),) for choice in choices)

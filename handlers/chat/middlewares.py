@@ -58,12 +58,12 @@ class KnowThePerson(BaseMiddleware):
         except Exception as error:
             if is_outage(error):
                 raise
-            await apologize(reply, say)
+            await _apologize(reply, say)
         await reply.acknowledge()
         return result
 
 
-async def apologize(reply: Reply, say: Translator) -> None:
+async def _apologize(reply: Reply, say: Translator) -> None:
     """Tell the person that it went wrong, with a code that finds the trace in the log."""
     reference = secrets.token_hex(4)
     log.exception("handling failed", reference=reference)

@@ -28,7 +28,7 @@ from bot.texts.actions import (
     TypeEntryId,
     TypeWording,
 )
-from handlers.chat.buttons import Page, cancel, label, rows
+from handlers.chat.buttons import Page, label, rows
 from handlers.chat.curate import told, with_findings
 from handlers.chat.filters import Holds, Pressed, Typed
 from handlers.chat.talk import Talk
@@ -197,42 +197,34 @@ async def phrasing_pressed(press: CallbackQuery, action: PromoteToPhrasing, talk
 
 
 async def entry_id_wanted(press: CallbackQuery, action: TypeEntryId, talk: Talk) -> None:
-    await talk.state.set_state(Promoting.entry_id)
-    await talk.state.set_data({"question": action.question})
-    text = talk.say("Which entry? Write its id, for instance: {example}", example="cipo-01")
-    await _prompt(text, talk)
-
-
-async def _prompt(text: str, talk: Talk, choices: Sequence[Button] = ()) -> None:
-    """Ask for something to be typed, or pressed where there are `choices`."""
-    await talk.reply.send(Message(text, (*rows(choices, 1), (cancel(talk.say),))))
+    await talk.expect(Promoting.entry_id, question=action.question)
+    await talk.prompt(talk.say("Which entry? Write its id, for instance: {example}", example="cipo-01"))
 
 
 async def entry_id_typed(message: ChatMessage, talk: Talk) -> None:
     question = int((await talk.state.get_data()).get("question", 0))
     entry = (message.text or "").strip().lower()
     if await talk.services.answers.entry(entry, talk.say.locale) is None:
-        await _prompt(talk.say("There is no such entry. Write another id."), talk)
+        await talk.prompt(talk.say("There is no such entry. Write another id."))
         return
     await talk.state.clear()
     await _add_phrasings(question, entry, None, talk)
 
 
 async def wording_wanted(press: CallbackQuery, action: TypeWording, talk: Talk) -> None:
-    await talk.state.set_state(Promoting.wording)
-    await talk.state.set_data({"question": action.question, "entry": action.entry})
+    await talk.expect(Promoting.wording, question=action.question, entry=action.entry)
     text = talk.say(
         "How do people ask for <b>{entry}</b>? Write it in one message of at most {limit} characters.",
         entry=action.entry,
         limit=LONGEST_WORDING,
     )
-    await _prompt(text, talk)
+    await talk.prompt(text)
 
 
 async def wording_typed(message: ChatMessage, talk: Talk) -> None:
     words = " ".join((message.text or "").split())
     if len(words) > LONGEST_WORDING:
-        await _prompt(talk.say("Please keep it to {limit} characters.", limit=LONGEST_WORDING), talk)
+        await talk.prompt(talk.say("Please keep it to {limit} characters.", limit=LONGEST_WORDING))
         return
     data = await talk.state.get_data()
     await talk.state.clear()
@@ -393,18 +385,18 @@ async def entry_pressed(press: CallbackQuery, action: PromoteToEntry, talk: Talk
 
 
 async def _ask(form: _Form, step: str, talk: Talk) -> None:
+    say = talk.say
     choices: list[Button] = []
     if step == "category":
-        choices = [Button(talk.say.localized(each.names), AnswerEntryStep(step, each.id)) for each in CATEGORIES]
+        choices = [Button(say.localized(each.names), AnswerEntryStep(step, each.id)) for each in CATEGORIES]
     elif step == "places":
-        choices = [Button(talk.say.plain(PLACE_NAMES[place]), AnswerEntryStep(step, place)) for place in PLACES]
+        choices = [Button(say.plain(PLACE_NAMES[place]), AnswerEntryStep(step, place)) for place in PLACES]
     elif step.endswith(".question"):
         if words := form.asked.get(_language(step)):
             choices.append(Button(label(words, FIRST_WORDS), AnswerEntryStep(step, KEEP)))
-        choices.append(Button(talk.say.plain("Leave this language out for now"), AnswerEntryStep(step, SKIP)))
-    await talk.state.set_state(Promoting.form)
-    await talk.state.set_data(form.data())
-    await _prompt(talk.say(ASKED[step]), talk, choices)
+        choices.append(Button(say.plain("Leave this language out for now"), AnswerEntryStep(step, SKIP)))
+    await talk.expect(Promoting.form, **form.data())
+    await talk.prompt(say(ASKED[step]), *rows(choices, 1))
 
 
 async def step_pressed(press: CallbackQuery, action: AnswerEntryStep, talk: Talk) -> None:
@@ -421,11 +413,11 @@ async def step_typed(message: ChatMessage, talk: Talk) -> None:
     form = _Form.of(await talk.state.get_data())
     text = (message.text or "").strip()
     if form.step is None or form.step in ("category", "places"):
-        await _prompt(talk.say("Please press one of the buttons."), talk)
+        await talk.prompt(talk.say("Please press one of the buttons."))
         return
     limit = LONGEST_WORDING if form.step.endswith(".question") else LONGEST_ANSWER
     if not 0 < len(text) <= limit:
-        await _prompt(talk.say("Please keep it to {limit} characters.", limit=limit), talk)
+        await talk.prompt(talk.say("Please keep it to {limit} characters.", limit=limit))
         return
     await _take_step(form.answered(text), talk)
 

@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from aiogram.fsm.context import FSMContext
+from aiogram.fsm.state import State
 from aiogram.types import CallbackQuery
 from aiogram.types import Message as ChatMessage
 
 from bot.people.contacts import Person
-from bot.texts import LOCALES, Translator
+from bot.texts import LOCALES, Button, Message, Translator
+from handlers.chat.buttons import cancel
 from handlers.chat.reply import Reply
 from handlers.services import Services
 
@@ -48,3 +50,12 @@ class Talk:
     def in_zone(self, zone: str) -> Self:
         """The same with all times as in `zone`, an IANA name."""
         return replace(self, say=self.services.texts.translator(self.say.locale, zone))
+
+    async def expect(self, step: State, /, **data: Any) -> None:
+        """What is typed next belongs to this step of a dialog, which finds `data` in its state."""
+        await self.state.set_state(step)
+        await self.state.set_data(data)
+
+    async def prompt(self, html: str, *choices: tuple[Button, ...]) -> None:
+        """Ask for something to be typed, or pressed where there are rows of choices; with a way out."""
+        await self.reply.send(Message(html, (*choices, (cancel(self.say),))))

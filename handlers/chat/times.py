@@ -144,7 +144,7 @@ def instant(minutes: int) -> datetime | None:
     return EPOCH + minutes * MINUTE if 0 <= minutes < FOREVER // MINUTE else None
 
 
-def wish_of(action: ShowMonth | PickDay | ChangeZone | PickZone) -> Wish:
+def _wish_of(action: ShowMonth | PickDay | ChangeZone | PickZone) -> Wish:
     return Wish(action.topic, action.expert, action.moving, action.version)
 
 
@@ -152,7 +152,7 @@ def wish_of(action: ShowMonth | PickDay | ChangeZone | PickZone) -> Wish:
 
 
 async def month_pressed(press: CallbackQuery, action: ShowMonth, talk: Talk) -> None:
-    await show_month(wish_of(action), action.month, talk)
+    await _show_month(_wish_of(action), action.month, talk)
 
 
 async def show_first_month(wish: Wish, talk: Talk) -> None:
@@ -161,10 +161,10 @@ async def show_first_month(wish: Wish, talk: Talk) -> None:
     if free is None:
         await talk.reply.show(_nothing_free(wish, talk.say))
         return
-    await show_month(wish, _local_day(free, talk.say), talk)
+    await _show_month(wish, _local_day(free, talk.say), talk)
 
 
-async def show_month(wish: Wish, month: date, talk: Talk) -> None:
+async def _show_month(wish: Wish, month: date, talk: Talk) -> None:
     """The month, or the nearest one that can be booked."""
     about = await _about(wish, talk)
     if about is None:
@@ -277,7 +277,7 @@ def _nothing_free(wish: Wish, say: Translator) -> Message:
 
 async def day_pressed(press: CallbackQuery, action: PickDay, talk: Talk) -> None:
     say = talk.say
-    wish, day = wish_of(action), _sensible(action.day, talk)
+    wish, day = _wish_of(action), _sensible(action.day, talk)
     about = await _about(wish, talk)
     if about is None:
         await _gone(talk)
@@ -286,7 +286,7 @@ async def day_pressed(press: CallbackQuery, action: PickDay, talk: Talk) -> None
     if starts:
         await talk.reply.show(day_message(day, starts, wish, about, say))
         return
-    await show_month(wish, day, talk)
+    await _show_month(wish, day, talk)
     await talk.reply.toast(say.plain("Nothing is free on that day any more. Please pick another."))
 
 
@@ -324,7 +324,7 @@ async def zone_wanted(message: ChatMessage, talk: Talk) -> None:
 
 
 async def zones_pressed(press: CallbackQuery, action: ChangeZone, talk: Talk) -> None:
-    wish = wish_of(action)
+    wish = _wish_of(action)
     buttons = [Button(talk.say.zone_name(zone, talk.now), wish.in_zone(zone)) for zone in ZONES]
     message = await _which_zone(buttons, {"wish": [wish.topic, wish.expert, wish.moving, wish.version]}, talk)
     back = (Button(talk.say.plain("‹ Leave it as it is"), wish.in_month(_local_day(talk.now, talk.say))),)
@@ -333,8 +333,7 @@ async def zones_pressed(press: CallbackQuery, action: ChangeZone, talk: Talk) ->
 
 async def _which_zone(buttons: Sequence[Button], data: dict[str, Any], talk: Talk) -> Message:
     """Asks for a zone, to be pressed or typed; `data` is what to go on with afterwards."""
-    await talk.state.set_state(Zone.typed)
-    await talk.state.set_data(data)
+    await talk.expect(Zone.typed, **data)
     text = talk.say(
         "Your time zone is <b>{zone}</b>. Which one shall I use for all times from now on? "
         "Press one, or write another: a city, or a name like Europe/Berlin.",
@@ -347,7 +346,7 @@ async def zone_picked(press: CallbackQuery, action: PickZone, talk: Talk) -> Non
     if action.zone not in ZONES:
         await talk.reply.toast(talk.say.plain("I do not know that time zone."))
         return
-    await show_first_month(wish_of(action), await _living_in(action.zone, talk))
+    await show_first_month(_wish_of(action), await _living_in(action.zone, talk))
 
 
 async def zone_pressed(press: CallbackQuery, action: LiveIn, talk: Talk) -> None:
@@ -401,10 +400,10 @@ def taken_message(taken: Taken, wish: Wish, say: Translator) -> Message:
 
 def _instead(starts: Sequence[datetime], wish: Wish, say: Translator) -> Buttons:
     near = tuple((Button(say.stamp(start), wish.at(start)),) for start in starts)
-    return (*near, other_days(starts, wish, say))
+    return (*near, _other_days(starts, wish, say))
 
 
-def other_days(starts: Sequence[datetime], wish: Wish, say: Translator) -> tuple[Button, ...]:
+def _other_days(starts: Sequence[datetime], wish: Wish, say: Translator) -> tuple[Button, ...]:
     if not starts:
         return _back(wish, say)
     return (Button(say.plain("Other days"), wish.in_month(_local_day(starts[0], say))),)
