@@ -235,7 +235,8 @@ def _measure(value: object) -> str:
 
 
 async def _evaluate(base: Base, options: argparse.Namespace) -> int:
-    report = evaluate(await base.engine(), cases())
+    asked = cases()  # before the engine, which takes a while, as it may not be readable
+    report = evaluate(await base.engine(), asked)
     for line in report_lines(report):
         print(line)
     if options.misses:
