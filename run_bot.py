@@ -21,7 +21,7 @@ WEB_BOT_ID = 1
 
 def build_core(settings: "Settings", clock: "Clock") -> "Core":
     """Everything below the doors."""
-    from bot.background import Background, Bell, InFlight
+    from bot.background import Background, InFlight
     from bot.channels.personal import ChatsData, page_language
     from bot.desk.desk import Desk
     from bot.inbox import Inbox
@@ -29,7 +29,7 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
     from bot.outbox.report import OutboxReport
     from bot.people.contacts import Contacts
     from bot.people.privacy import Consents, PersonalData, Privacy
-    from bot.people.roles import Invitations, audit
+    from bot.people.roles import Invitations
     from bot.storage import Database
     from bot.texts import Texts
     from handlers.sample import SampleData
@@ -44,33 +44,30 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
     from knowledge.questions import QuestionLog
     from knowledge.wishes import Wishes
     from scheduler.appointments.service import Appointments
-    from scheduler.events.kinds import event_kinds
-    from scheduler.events.personal import RegistrationsData
-    from scheduler.events.queries import EventOccasions
+    from scheduler.events.queries import occasions_ahead
     from scheduler.events.service import Events
-    from scheduler.reminders import Reminders, RemindersData
+    from scheduler.reminders import Reminders
 
     db, texts, replica = Database(settings.database), Texts(settings.bot_name), secrets.token_hex(6)
-    background, in_flight, outbox_due, knowledge_changed = Background(), InFlight(), Bell(), Bell()
+    background, in_flight = Background(), InFlight()
     inbox = Inbox(db, clock, background, in_flight, replica, replayable=[WEB_BOT_ID])
-    outbox = Outbox(clock, outbox_due.ring)
+    outbox = Outbox(clock)
 
-    contacts, consents, chats = (
-        Contacts(db, clock, settings.default_zone, page_language(WEB_BOT_ID)),
-        Consents(clock),
-        ChatsData(inbox, WEB_BOT_ID),
-    )
+    contacts = Contacts(db, clock, settings.default_zone, page_language(WEB_BOT_ID))
+    consents = Consents(clock)
+    chats = ChatsData(inbox, WEB_BOT_ID)
     desk = Desk(db, clock, outbox, contacts)
+
     heads = Heads(db, clock, replica, fit_beside if settings.fitting else None)
     live = Live(db, clock, settings.default_zone, heads, background, Bands(settings.answer_from, settings.suggest_from))
-    knowledge_changed.answer(live.wake)
     questions = QuestionLog(db, clock, timedelta(days=settings.questions_kept_days))
     answers = Answers(questions, texts, live, settings.operator.model_dump())
-    curation = Curation(db, clock, live, knowledge_changed.ring)
+    curation = Curation(db, clock, live)
     wishes = Wishes(db, clock, outbox, live, answers)
     freshness = Freshness(db, clock, live, outbox, contacts)
-    reminders = Reminders(db, clock, outbox, EventOccasions())
-    events = Events(db, clock, outbox, reminders, audit)
+
+    reminders = Reminders(db, clock, outbox, occasions_ahead)
+    events = Events(db, clock, outbox, reminders)
     appointments = Appointments(
         db,
         clock,
@@ -80,9 +77,10 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
         hold=timedelta(minutes=settings.hold_minutes),
         most=settings.most_appointments,
     )
+
     # the contact comes last, as the others find what is theirs by it
-    owners: list[PersonalData] = [appointments, RegistrationsData(), RemindersData(), desk, questions, consents]
-    privacy = Privacy(db, clock, [*owners, chats, contacts], [desk, appointments, questions], chats.take_back)
+    owners: list[PersonalData] = [appointments, events, reminders, desk, questions, consents, chats, contacts]
+    privacy = Privacy(db, clock, owners, [desk, appointments, questions], chats.take_back)
     services = Services(
         clock=clock,
         texts=texts,
@@ -102,7 +100,7 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
         sample=SampleData(db, clock, events),
         outbox_report=OutboxReport(db, clock),
     )
-    kinds = [*desk.kinds(), *wishes.kinds(), *freshness.kinds(), *event_kinds(), *appointments.kinds()]
+    kinds = [kind for room in (desk, wishes, freshness, events, appointments) for kind in room.kinds()]
     return Core(
         settings=settings,
         clock=clock,
@@ -113,7 +111,6 @@ def build_core(settings: "Settings", clock: "Clock") -> "Core":
         in_flight=in_flight,
         inbox=inbox,
         outbox=outbox,
-        outbox_due=outbox_due,
         live=live,
         kinds={kind.name: kind for kind in kinds},
         services=services,

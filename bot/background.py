@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import structlog
@@ -61,17 +61,3 @@ class InFlight:
         except TimeoutError:
             return False
         return True
-
-
-class Bell:
-    """Wakes whoever waits for something: `ring` after a commit, `answer` at build."""
-
-    def __init__(self) -> None:
-        self._answering: list[Callable[[], None]] = []
-
-    def answer(self, wake: Callable[[], None]) -> None:
-        self._answering.append(wake)
-
-    def ring(self) -> None:
-        for wake in self._answering:
-            wake()

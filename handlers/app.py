@@ -90,7 +90,7 @@ class App:
             core.texts,
             core.replica,
         )
-        core.outbox_due.answer(self.sender.wake)
+        core.outbox.due = self.sender.wake
         self.ticks = Ticks(self._ticks(), core.in_flight)
         self.poller: Poller | None = None
         self.stopping = asyncio.Event()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.background import Background, Bell, InFlight
+from bot.background import Background, InFlight
 from bot.clock import Clock
 from bot.desk.desk import Desk
 from bot.inbox import Inbox
@@ -65,7 +65,6 @@ class Core:
     in_flight: InFlight
     inbox: Inbox
     outbox: Outbox
-    outbox_due: Bell
     live: Live
     kinds: Mapping[str, Kind]
     services: Services

@@ -199,13 +199,11 @@ class Curation:
         db: Database,
         clock: Clock,
         live: Live,
-        tell: Callable[[], None],
         questions: Callable[[], Sequence[Case]] = cases,
     ) -> None:
         self._db = db
         self._clock = clock
         self._live = live
-        self._tell = tell
         self._questions = questions
         self._asked: tuple[Engine, list[Decision]] | None = None
 
@@ -560,7 +558,7 @@ class Curation:
                 return Refused(errors)
             done = await self._publish(actor, wanted, [live.get(entry_id) for entry_id in texts], version)
             if done is not None:
-                self._tell()
+                self._live.wake()
                 return Published(tuple(_revision(row, row.id) for row in done))
 
     async def _publish(
@@ -637,7 +635,7 @@ class Curation:
                 return Refused(errors)
             done = await self._put_back(actor, target, live.id, version)
             if done is not None:
-                self._tell()
+                self._live.wake()
                 return Published((_revision(done, done.id),))
 
     async def _put_back(self, actor: int | None, target: Row[Any], replaced: int, version: int) -> Row[Any] | None:

@@ -47,12 +47,16 @@ class NewRow:
     expires_at: datetime
 
 
-class Outbox:
-    """What use cases write to. `wake` tells the sender that something may be due."""
+def nobody_sends() -> None:
+    """For a process that only owes messages, such as the command line: whoever serves sends them."""
 
-    def __init__(self, clock: Clock, wake: Callable[[], None]) -> None:
+
+class Outbox:
+    """What use cases write to. `due` hears that something may be due; the sender's, set once, at build."""
+
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._wake = wake
+        self.due: Callable[[], None] = nobody_sends
 
     async def enqueue(self, tx: Tx, rows: Sequence[NewRow]) -> int:
         """Owe messages; how many of them were new."""
@@ -75,7 +79,7 @@ class Outbox:
 
     def wake(self) -> None:
         """Call after the commit, so that the sender does not wait for its next tick."""
-        self._wake()
+        self.due()
 
 
 async def cancel(tx: Tx, which: ColumnElement[bool]) -> int:

@@ -29,14 +29,14 @@ GIVE_UP = N_("I cannot come")
 SETTINGS = N_("Reminder settings")
 
 
-def event_kinds() -> tuple[Kind, ...]:
+def event_kinds() -> list[Kind]:
     """All of them, to be handed to the sender."""
-    return (
+    return [
         Kind(REMINDER, "at_least_once", _reminder_wanted, _rendered("reminder", _reminder_buttons)),
         Kind(MOVED_NOTICE, "at_least_once", _move_stands, _rendered("moved", _moved_buttons)),
         Kind(CANCELLED_NOTICE, "at_least_once", _is_off, _rendered("cancelled", _off_buttons)),
         Kind(PUBLISHED_NOTICE, "at_most_once", _is_news, _rendered("published", _news_buttons)),
-    )
+    ]
 
 
 async def _reminder_wanted(tx: Tx, owed: Owed, now: datetime) -> bool:

@@ -45,17 +45,15 @@ async def audience(tx: Tx, event_id: int) -> list[int]:
     return sorted({*coming, *await concerned_contacts(tx, event_id)})
 
 
-class EventOccasions:
-    """Events as reminders see them."""
-
-    async def ahead(self, tx: Tx, now: datetime, event_id: int | None = None, lock: bool = False) -> Sequence[Occasion]:
-        columns = select(Event.id, Event.revision, Event.title, Event.starts_at)
-        coming = columns.where(PUBLISHED, Event.starts_at > now).order_by(Event.starts_at, Event.id)
-        if event_id is not None:
-            coming = coming.where(Event.id == event_id)
-        if lock:
-            coming = coming.with_for_update(read=True)
-        return [Occasion(*row) for row in (await tx.execute(coming))]
+async def occasions_ahead(tx: Tx, now: datetime, event_id: int | None = None, lock: bool = False) -> Sequence[Occasion]:
+    """Events as reminders see them; see `OccasionsAhead`."""
+    columns = select(Event.id, Event.revision, Event.title, Event.starts_at)
+    coming = columns.where(PUBLISHED, Event.starts_at > now).order_by(Event.starts_at, Event.id)
+    if event_id is not None:
+        coming = coming.where(Event.id == event_id)
+    if lock:
+        coming = coming.with_for_update(read=True)
+    return [Occasion(*row) for row in (await tx.execute(coming))]
 
 
 def occasion(event: EventView) -> Occasion:

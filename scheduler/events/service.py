@@ -1,6 +1,6 @@
 """What people and staff do with events. Each use case is one transaction, its messages included."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -8,8 +8,10 @@ from sqlalchemy import delete, select, update
 
 from bot.clock import Clock
 from bot.outbox.outbox import NewRow, Outbox
+from bot.outbox.port import Kind
+from bot.people.roles import audit
 from bot.storage import Database, Tx, insert_into
-from scheduler.events.kinds import CANCELLED_NOTICE, MOVED_NOTICE, PUBLISHED_NOTICE
+from scheduler.events.kinds import CANCELLED_NOTICE, MOVED_NOTICE, PUBLISHED_NOTICE, event_kinds
 from scheduler.events.models import Event, Registration
 from scheduler.events.past import from_view, shipped
 from scheduler.events.queries import (
@@ -41,17 +43,13 @@ from scheduler.events.values import (
 )
 from scheduler.reminders import REMINDER, Reminders, followers_of_all, subject
 
-Audit = Callable[[Tx, int | None, str, str, dict[str, Any], datetime], Awaitable[None]]
-"""audit(tx, actor_id, action, subject, details, at)"""
-
 
 class Events:
-    def __init__(self, db: Database, clock: Clock, outbox: Outbox, reminders: Reminders, audit: Audit) -> None:
+    def __init__(self, db: Database, clock: Clock, outbox: Outbox, reminders: Reminders) -> None:
         self._db = db
         self._clock = clock
         self._outbox = outbox
         self._reminders = reminders
-        self._audit = audit
         self._shipped = shipped()
 
     # Whoever looks
@@ -245,7 +243,24 @@ class Events:
         await self._outbox.enqueue(tx, rows)
 
     async def _record(self, tx: Tx, actor_id: int | None, action: str, event: EventView, now: datetime) -> None:
-        await self._audit(tx, actor_id, action, subject(event.id), {"revision": event.revision}, now)
+        await audit(tx, actor_id, action, subject(event.id), {"revision": event.revision}, now)
+
+    def kinds(self) -> list[Kind]:
+        return event_kinds()
+
+    # Personal data
+
+    name = "registrations"
+
+    async def export(self, tx: Tx, contact_id: int) -> Mapping[str, Any]:
+        columns = (Event.slug, Event.title, Event.starts_at, Registration.state, Registration.at)
+        own = select(*columns).join_from(Registration, Event).where(Registration.contact_id == contact_id)
+        rows = await tx.execute(own.order_by(Event.starts_at))
+        return {"events": [dict(row._mapping) for row in rows]}
+
+    async def erase(self, tx: Tx, contact_id: int) -> None:
+        """Frees the seats that the person had taken."""
+        await tx.execute(delete(Registration).where(Registration.contact_id == contact_id))
 
 
 async def _known(tx: Tx, event_id: int, contact_id: int | None = None) -> EventView:

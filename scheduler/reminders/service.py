@@ -41,10 +41,12 @@ class Occasion:
     starts_at: datetime
 
 
-class Occasions(Protocol):
+class OccasionsAhead(Protocol):
     """Knows the events; handed in, as events stand above reminders."""
 
-    async def ahead(self, tx: Tx, now: datetime, event_id: int | None = None, lock: bool = False) -> Sequence[Occasion]:
+    async def __call__(
+        self, tx: Tx, now: datetime, event_id: int | None = None, lock: bool = False
+    ) -> Sequence[Occasion]:
         """Published events that begin after `now`, soonest first; only `event_id` if given.
 
         With `lock` none of them changes until the transaction ends.
@@ -78,11 +80,11 @@ class Overview:
 
 
 class Reminders:
-    def __init__(self, db: Database, clock: Clock, outbox: Outbox, occasions: Occasions) -> None:
+    def __init__(self, db: Database, clock: Clock, outbox: Outbox, occasions_ahead: OccasionsAhead) -> None:
         self._db = db
         self._clock = clock
         self._outbox = outbox
-        self._occasions = occasions
+        self._occasions_ahead = occasions_ahead
 
     async def choices(self, contact_id: int, event_id: int | None = None) -> tuple[Choice, ...]:
         """The offsets of one event, or of all future ones; empty when the event is not ahead."""
@@ -99,7 +101,7 @@ class Reminders:
         """
         now = self._clock.now()
         async with self._db.write() as tx:
-            ahead = await self._occasions.ahead(tx, now, event_id, lock=True)
+            ahead = await self._occasions_ahead(tx, now, event_id, lock=True)
             if minutes in CHOICES and (ahead or event_id is None):
                 offsets = await _effective(tx, contact_id, event_id, lock=True)
                 wanted = minutes not in offsets if on is None else on
@@ -111,7 +113,7 @@ class Reminders:
         """No reminders of this event; or none of future events, except those chosen one by one."""
         now = self._clock.now()
         async with self._db.write() as tx:
-            if event_id is None or await self._occasions.ahead(tx, now, event_id):
+            if event_id is None or await self._occasions_ahead(tx, now, event_id):
                 await _keep(tx, contact_id, event_id, (), now)
 
     async def stop_all(self, contact_id: int) -> None:
@@ -119,7 +121,7 @@ class Reminders:
         now = self._clock.now()
         async with self._db.write() as tx:
             chosen = await _chosen(tx, contact_id, lock=True)
-            for event in await self._occasions.ahead(tx, now):
+            for event in await self._occasions_ahead(tx, now):
                 if _scope(event.event_id) in chosen:
                     await _keep(tx, contact_id, event.event_id, (), now)
             await _keep(tx, contact_id, None, (), now)
@@ -129,7 +131,7 @@ class Reminders:
         now = self._clock.now()
         async with self._db.read() as tx:
             own = await _chosen(tx, contact_id)
-            ahead = await self._occasions.ahead(tx, now)
+            ahead = await self._occasions_ahead(tx, now)
         every = own.get(ALL, ())
         followed = (
             Followed(event.event_id, event.title, event.starts_at, minutes)
@@ -157,7 +159,7 @@ class Reminders:
         await self._outbox.enqueue(tx, rows)
 
     async def _choices(self, tx: Tx, contact_id: int, event_id: int | None, now: datetime) -> tuple[Choice, ...]:
-        ahead = await self._occasions.ahead(tx, now, event_id)
+        ahead = await self._occasions_ahead(tx, now, event_id)
         if event_id is not None and not ahead:
             return ()
         offsets = await _effective(tx, contact_id, event_id)
@@ -180,9 +182,7 @@ class Reminders:
         rows = [row for event in events for row in _owed(event, contact_id, offsets, now)]
         await self._outbox.enqueue(tx, rows)
 
-
-class RemindersData:
-    """Owner of what people chose to be reminded of."""
+    # Personal data
 
     name = "reminders"
 

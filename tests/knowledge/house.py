@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import delete, update
 
-from bot.background import Background, Bell
+from bot.background import Background
 from bot.clock import Clock
 from bot.storage import Database
 from knowledge.changes import Content
@@ -69,11 +69,10 @@ async def replica(
     db: Database, clock: Clock, name: str = "one", fitter: Fitter | None = fit_here
 ) -> AsyncIterator[Replica]:
     """One replica that has taken up what is published."""
-    background, bell = Background(), Bell()
+    background = Background()
     heads = Heads(db, clock, name, fitter)
     live = Live(db, clock, ZONE, heads, background)
-    bell.answer(live.wake)
-    curation = Curation(db, clock, live, bell.ring, lambda: QUESTIONS)
+    curation = Curation(db, clock, live, lambda: QUESTIONS)
     try:
         await live.look()
         yield Replica(live, curation, heads, background)

@@ -41,7 +41,7 @@ async def owe(db: Database, number: int) -> None:
         for number, contact in enumerate(people)
     ]
     async with db.write() as tx:
-        await Outbox(SystemClock(), lambda: None).enqueue(tx, rows)
+        await Outbox(SystemClock()).enqueue(tx, rows)
 
 
 async def a_worker(db: Database, point: str, sink: Path, rows: int) -> asyncio.subprocess.Process:

@@ -33,7 +33,7 @@ async def states(db: Database) -> dict[str, str]:
 
 
 async def test_the_same_key_is_owed_once(db: Database, clock: MovableClock) -> None:
-    outbox, contact = Outbox(clock, lambda: None), await a_contact(db)
+    outbox, contact = Outbox(clock), await a_contact(db)
     for new in (1, 0):
         async with db.write() as tx:
             assert await outbox.enqueue(tx, [a_row(contact)]) == new
@@ -41,7 +41,7 @@ async def test_the_same_key_is_owed_once(db: Database, clock: MovableClock) -> N
 
 
 async def test_a_change_that_fails_owes_nothing(db: Database, clock: MovableClock) -> None:
-    outbox, contact = Outbox(clock, lambda: None), await a_contact(db)
+    outbox, contact = Outbox(clock), await a_contact(db)
     try:
         async with db.write() as tx:
             await outbox.enqueue(tx, [a_row(contact)])
@@ -52,7 +52,7 @@ async def test_a_change_that_fails_owes_nothing(db: Database, clock: MovableCloc
 
 
 async def test_many_rows_are_owed_in_few_statements_and_only_new_ones_count(db: Database, clock: MovableClock) -> None:
-    outbox, contact = Outbox(clock, lambda: None), await a_contact(db)
+    outbox, contact = Outbox(clock), await a_contact(db)
     rows = [a_row(contact, f"{number:04}") for number in range(1201)]
     async with db.write() as tx:
         assert await outbox.enqueue(tx, rows[:7]) == 7
@@ -63,7 +63,7 @@ async def test_many_rows_are_owed_in_few_statements_and_only_new_ones_count(db: 
 
 
 async def test_three_planners_at_once_owe_each_message_once(db: Database, clock: MovableClock) -> None:
-    outbox, contact = Outbox(clock, lambda: None), await a_contact(db)
+    outbox, contact = Outbox(clock), await a_contact(db)
     rows = [a_row(contact, f"{number:03}") for number in range(300)]
 
     async def plan(mine: list[NewRow]) -> int:
@@ -78,7 +78,7 @@ async def test_three_planners_at_once_owe_each_message_once(db: Database, clock:
 async def test_withdrawing_cancels_what_is_about_the_subject_and_not_on_its_way(
     db: Database, clock: MovableClock
 ) -> None:
-    outbox, contact = Outbox(clock, lambda: None), await a_contact(db)
+    outbox, contact = Outbox(clock), await a_contact(db)
     rows = [
         a_row(contact, "a"),
         a_row(contact, "b"),
@@ -102,7 +102,7 @@ async def test_withdrawing_cancels_what_is_about_the_subject_and_not_on_its_way(
 
 
 async def test_erasing_a_contact_takes_what_is_owed_along(db: Database, clock: MovableClock) -> None:
-    outbox, contact = Outbox(clock, lambda: None), await a_contact(db)
+    outbox, contact = Outbox(clock), await a_contact(db)
     async with db.write() as tx:
         await outbox.enqueue(tx, [a_row(contact)])
         await tx.exec_driver_sql("DELETE FROM contact")

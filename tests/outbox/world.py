@@ -113,7 +113,7 @@ class World:
     wishes: Wishes = field(default_factory=Wishes)
 
     def __post_init__(self) -> None:
-        self.outbox = Outbox(self.clock, lambda: None)
+        self.outbox = Outbox(self.clock)
         self.sender = self.a_sender()
 
     def a_sender(

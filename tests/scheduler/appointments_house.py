@@ -69,7 +69,8 @@ class House:
         self.db = db
         self.clock = clock
         self.woken = 0
-        self.outbox = Outbox(clock, self._wake)
+        self.outbox = Outbox(clock)
+        self.outbox.due = self._wake
         self.appointments = self.on(db)
         self.kinds = {kind.name: kind for kind in self.appointments.kinds()}
 

@@ -11,11 +11,9 @@ from bot.outbox.models import OutboxRow
 from bot.outbox.outbox import Outbox
 from bot.outbox.port import Kind, Owed, Reader
 from bot.people.models import AuditRecord, Contact
-from bot.people.roles import audit
 from bot.storage import Database
 from bot.texts import Message, Texts
-from scheduler.events.kinds import event_kinds
-from scheduler.events.queries import EventOccasions
+from scheduler.events.queries import occasions_ahead
 from scheduler.events.service import Events
 from scheduler.events.values import Added, EventDraft, EventView, Times
 from scheduler.reminders import Reminders
@@ -59,10 +57,11 @@ class House:
         self.db = db
         self.clock = clock
         self.woken = 0
-        self.outbox = Outbox(clock, self._wake)
-        self.reminders = Reminders(db, clock, self.outbox, EventOccasions())
-        self.events = Events(db, clock, self.outbox, self.reminders, audit)
-        self.kinds = {kind.name: kind for kind in event_kinds()}
+        self.outbox = Outbox(clock)
+        self.outbox.due = self._wake
+        self.reminders = Reminders(db, clock, self.outbox, occasions_ahead)
+        self.events = Events(db, clock, self.outbox, self.reminders)
+        self.kinds = {kind.name: kind for kind in self.events.kinds()}
         self.texts = shared_texts()
 
     def _wake(self) -> None:

@@ -19,7 +19,6 @@ from bot.texts import LOCALES
 from scheduler.events.files import calendar_file
 from scheduler.events.models import Event, Registration
 from scheduler.events.past import shipped
-from scheduler.events.personal import RegistrationsData
 from scheduler.events.sample import load_samples, sample_events
 from scheduler.events.values import (
     Added,
@@ -345,13 +344,13 @@ async def test_news_is_not_sent_to_somebody_who_stopped_meanwhile(house: House) 
     assert not await house.still_wanted(notice)
 
 
-async def test_a_failing_audit_leaves_the_event_as_it_was(house: House) -> None:
+async def test_a_failing_audit_leaves_the_event_as_it_was(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     event, admin = await house.event(), await house.contact()
 
     async def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    house.events._audit = broken
+    monkeypatch.setattr("scheduler.events.service.audit", broken)
     with pytest.raises(ZeroDivisionError):
         await house.events.cancel(admin, event.id, 0)
     assert await house.seen(event.id) == event
@@ -544,7 +543,7 @@ async def test_people_can_take_and_erase_their_registrations(house: House) -> No
     event = await house.event(capacity=1)
     anna, ben = await house.contacts(2)
     await house.events.register(anna, event.id)
-    owner = RegistrationsData()
+    owner = house.events
     async with house.db.write() as tx:
         kept = await owner.export(tx, anna)
         await owner.erase(tx, anna)

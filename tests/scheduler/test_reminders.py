@@ -11,7 +11,7 @@ from sqlalchemy import delete
 from bot.outbox.models import OutboxRow
 from bot.storage import Database
 from scheduler.events.values import Changed, Times
-from scheduler.reminders import Overview, RemindersData
+from scheduler.reminders import Overview
 from scheduler.reminders.plan import plan
 from scheduler.reminders.service import CHOICES, DEFAULT_OFFSETS
 from tests.conftest import MovableClock
@@ -339,7 +339,7 @@ async def test_people_can_take_and_erase_what_they_chose(house: House) -> None:
     event, anna = await house.event(), await house.contact()
     await house.reminders.toggle(anna, None, 60)
     await house.reminders.toggle(anna, event.id, 1440)
-    owner = RemindersData()
+    owner = house.reminders
     async with house.db.write() as tx:
         kept = await owner.export(tx, anna)
         await owner.erase(tx, anna)
