@@ -51,7 +51,7 @@ def _sources() -> Iterator[tuple[Path, str]]:
     for folder in CODE:
         for path in sorted((ROOT / folder).rglob("*.py")):
             yield path, "python"
-    for path in sorted((FOLDER / "templates").rglob("*.html*")):
+    for path in sorted((FOLDER / "templates").rglob("*.html")):
         yield path, "jinja2.ext:babel_extract"
 
 

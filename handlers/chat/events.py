@@ -88,7 +88,7 @@ def upcoming_message(events: Sequence[EventView], page: int, now: datetime, say:
     follow = say.plain("My reminders") if events else say.plain("Tell me of new events")
     follow_action = ShowReminderOverview() if events else ShowReminders(None)
     return Message(
-        say.page("happenings/upcoming.html", events=shown.items, now=now),
+        say.page("events/upcoming.html", events=shown.items, now=now),
         (
             *details,
             shown.turning(partial(ShowEvents, False), say),
@@ -107,7 +107,7 @@ def past_message(events: Sequence[PastEvent], page: int, say: Translator) -> Mes
         if event.event_id is not None
     )
     return Message(
-        say.page("happenings/past.html", events=shown.items),
+        say.page("events/past.html", events=shown.items),
         (
             *details,
             shown.turning(partial(ShowEvents, True), say),
@@ -135,7 +135,7 @@ async def open_event(event_id: int, talk: Talk) -> bool:
 
 def event_message(event: EventView, now: datetime, say: Translator) -> Message:
     """Everything about one event, with what this person can do about it now."""
-    html = say.page("happenings/event.html", event=event, now=now)
+    html = say.page("events/event.html", event=event, now=now)
     all_events = Button(say.plain("All events"), ShowEvents(False))
     return Message(html, (*_possible(event, now, say), (all_events,)))
 
@@ -190,7 +190,7 @@ async def give_up_pressed(press: CallbackQuery, action: UnregisterFromEvent, tal
 def _give_up_message(event: EventView, say: Translator) -> Message:
     yes = Button(say.plain("Yes, give it up"), UnregisterFromEvent(event.id, True), style="danger")
     no = Button(say.plain("No, I am coming"), ShowEvent(event.id))
-    return Message(say.page("happenings/give_up.html", event=event), ((yes,), (no,)))
+    return Message(say.page("events/give_up.html", event=event), ((yes,), (no,)))
 
 
 Outcome = Registered | AlreadyRegistered | Full | Unregistered | NotRegistered | Gone
@@ -311,7 +311,7 @@ def _choices_message(event: EventView | None, choices: Sequence[Choice], say: Tr
     every = Button(say.plain("All future events"), ShowReminders(None))
     overview = Button(say.plain("My reminders"), ShowReminderOverview())
     return Message(
-        say.page("happenings/choices.html", event=event),
+        say.page("events/choices.html", event=event),
         (
             *switches,
             (stop,) * any(choice.on for choice in choices),
@@ -343,7 +343,7 @@ def offset_label(minutes: int, say: Translator) -> str:
 def overview_message(overview: Overview, say: Translator) -> Message:
     shown = overview.events[:FOLLOWED_SHOWN]
     html = say.page(
-        "happenings/overview.html",
+        "events/overview.html",
         every=_offsets(overview.all_future, say),
         followed=[(event, _offsets(event.minutes, say)) for event in shown],
         hidden=len(overview.events) - len(shown),

@@ -97,7 +97,7 @@ async def _list(page: int, talk: Talk, troubles: Sequence[Trouble] = ()) -> Mess
     """A page of the events ahead, with how many come; and which of the messages sent to people came to a bad end."""
     say = talk.say
     shown = Page.of(await talk.services.events.upcoming(), page, PAGE)
-    html = say.page("happenings/manage.html", events=shown.items, troubles=troubles)
+    html = say.page("events/manage.html", events=shown.items, troubles=troubles)
     details = ((Button(label(say.localized(e.title)), ManageEvent(e.id)),) for e in shown.items)
     new = Button(say.plain("Announce an event"), NewEvent(), style="primary")
     return Message(html, (*details, shown.turning(ManageEvents, say), (new,)))
@@ -119,7 +119,7 @@ async def _show_managed(event: EventView | None, note: str | None, talk: Talk) -
 
 def _managed(event: EventView, note: str | None, now: datetime, say: Translator) -> Message:
     """One event for staff; `note` is what just became of it."""
-    html = say.page("happenings/managed.html", event=event, note=note, now=now)
+    html = say.page("events/managed.html", event=event, note=note, now=now)
     see = Button(say.plain("As people see it"), ShowEvent(event.id))
     every = Button(say.plain("All events"), ManageEvents())
     if event.cancelled or event.ends_at <= now:
@@ -160,7 +160,7 @@ def _sure(event: EventView, say: Translator) -> Message:
     sure = CancelEvent(event.id, event.revision, True)
     yes = Button(say.plain("Yes, cancel the event"), sure, style="danger")
     no = Button(say.plain("No, it takes place"), ManageEvent(event.id))
-    return Message(say.page("happenings/cancel.html", event=event), ((yes,), (no,)))
+    return Message(say.page("events/cancel.html", event=event), ((yes,), (no,)))
 
 
 Outcome = Added | Changed | Unchanged | Stale | Gone
@@ -287,7 +287,7 @@ def question_message(form: Form, problem: str | None, now: datetime, say: Transl
     assert question is not None
     heading = NEW_EVENT if form.event is None else NEW_TIME
     html = say.page(
-        "happenings/question.html",
+        "events/question.html",
         problem=problem,
         heading=say(heading, number=form.number, of=len(form.questions)),
         question=say(question.text),
@@ -340,7 +340,7 @@ def draft_message(form: Form, problem: str | None, now: datetime, say: Translato
     draft = form.draft()
     own = say.localized(draft.title)
     html = say.page(
-        "happenings/draft.html",
+        "events/draft.html",
         problem=problem,
         event=preview(draft, now),
         titles=[f"{LOCALES[code]}: {text}" for code, text in draft.title.items() if text != own],
@@ -351,7 +351,7 @@ def draft_message(form: Form, problem: str | None, now: datetime, say: Translato
 
 def _move_message(form: Form, event: EventView, problem: str | None, say: Translator) -> Message:
     """A moved event as people will see it, beside when it was."""
-    html = say.page("happenings/move.html", problem=problem, event=event, moved=moved(event, form.times))
+    html = say.page("events/move.html", problem=problem, event=event, moved=moved(event, form.times))
     return Message(html, _summary_buttons(form, say.plain("Move it"), say))
 
 

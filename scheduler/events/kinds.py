@@ -82,7 +82,7 @@ def _rendered(
         if event is None:
             return None
         was = [datetime.fromisoformat(instant) for instant in owed.payload.get("was", ())]
-        html = reader.say.page(f"events/{page}.html.j2", event=event, was=was)
+        html = reader.say.page(f"events/{page}.html", event=event, was=was)
         return Message(html, buttons(event, reader.say))
 
     return render
