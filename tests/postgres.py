@@ -32,15 +32,17 @@ DO $$ DECLARE name text; BEGIN
 END $$
 """
 GIVE_BACK = """
-SET session_replication_role = replica; -- neither triggers nor foreign keys: whatever was there, was well-formed
-DO $$ DECLARE name text; next bigint; BEGIN
+DO $$ DECLARE name text; next bigint; has_rows boolean; filled text[] := '{}'; BEGIN
     PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid();
     FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
-        EXECUTE format('DELETE FROM public.%I', name);
-        IF to_regclass(format('kept.%I', name)) IS NOT NULL THEN
-            EXECUTE format('INSERT INTO public.%1$I OVERRIDING SYSTEM VALUE SELECT * FROM kept.%1$I', name);
-        END IF;
+        EXECUTE format('SELECT EXISTS (SELECT FROM public.%I)', name) INTO has_rows;
+        IF has_rows THEN filled := filled || format('public.%I', name); END IF;
+    END LOOP;
+    EXECUTE 'TRUNCATE ' || array_to_string(filled, ', ') || ' CASCADE'; -- there is always Alembic's
+    SET LOCAL session_replication_role = replica; -- no trigger, no foreign key: what was kept is well-formed
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'kept' AND tablename <> 'next numbers' LOOP
+        EXECUTE format('INSERT INTO public.%1$I OVERRIDING SYSTEM VALUE SELECT * FROM kept.%1$I', name);
     END LOOP;
     FOR name, next IN SELECT * FROM kept."next numbers" LOOP
         EXECUTE format('ALTER SEQUENCE public.%I RESTART WITH %s', name, next);
