@@ -3,7 +3,7 @@
 Each chat is a lane. Accepting an update takes the lane's lease in the same statement that locks it, so a lane has one
 owner; updates accepted by another replica meanwhile are picked up by the owner's next tick, and the lanes of a
 dead replica by everyone's. An update is done when its handling returned; one that was cut off is handled again,
-which is harmless: use cases are idempotent and conversation state is replayed (see bot/channels/state.py).
+which is harmless: use cases are idempotent, and conversations are replayed from where they stood before it.
 """
 
 import asyncio

@@ -77,10 +77,9 @@ class ChatServer(Visitors):
         accept: Accept,
         push: Push,
         taken: Callable[[Any], None] = nobody_waits,
-        faults: Faults | None = None,
     ) -> None:
         super().__init__(db, clock, bot_user, accept, push, taken)
-        self.faults = faults or Faults()
+        self.faults = Faults()
 
     async def call(self, method: TelegramMethod[Any]) -> Any:
         """Do what `method` asks (defaults resolved, files as BufferedInputFile); its result in Telegram's JSON.
