@@ -482,10 +482,10 @@ def fitting(folder: Path) -> None:
         documents = _documents(read(each, "train"))
         questions = [line["text"] for line in read(each, "test")][:300]
         started = time.perf_counter()
-        light = AnsweringEngine.light(documents)
+        light = AnsweringEngine(documents)
         cold = time.perf_counter() - started
         started = time.perf_counter()
-        AnsweringEngine.light(documents, previous=light)
+        AnsweringEngine(documents, previous=light)
         warm = time.perf_counter() - started
         idle = _p99(light, questions)
         child = os.fork()

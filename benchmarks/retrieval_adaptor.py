@@ -45,4 +45,4 @@ class LightEngine(Engine):
     """Without a head: what answers while one is fitted."""
 
     def _made(self, documents: Sequence[Document]) -> AnsweringEngine:
-        return AnsweringEngine.light(documents)
+        return AnsweringEngine(documents)

@@ -183,11 +183,8 @@ class Live:
     # The engine and its head
 
     def _engine(self, base: Library, day: date, head: "Head | None", known: View | None) -> Engine:
-        documents, synonyms = base.documents(day), base.synonyms()
         previous = known.engine if known else None
-        if head is None:
-            return Engine.light(documents, synonyms, self._bands, previous)
-        return Engine.with_head(documents, synonyms, head, self._bands, previous)
+        return Engine(base.documents(day), base.synonyms(), head, self._bands, previous)
 
     async def _see_to_head(self) -> None:
         """Answer with the head of this very content once it is stored; see that somebody fits it."""

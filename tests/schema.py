@@ -129,4 +129,4 @@ def fitted_once(base: Library, day: date) -> tuple[str, Head]:
 def engine_of(base: Library, day: date) -> Engine:
     """The engine that a running machine would answer from by now."""
     _, head = fitted_once(base, day)
-    return Engine.with_head(base.documents(day), base.synonyms(), head)
+    return Engine(base.documents(day), base.synonyms(), head)

@@ -71,9 +71,9 @@ class Base:
     async def engine(self) -> Engine:
         if self.core is None:
             shipped = library.load()
-            make = Engine.fit if self.settings.fitting else Engine.light
+            make = Engine.fit if self.settings.fitting else Engine
             bands = Bands(self.settings.answer_from, self.settings.suggest_from)
-            return make(shipped.documents(self.today), shipped.synonyms(), bands)
+            return make(shipped.documents(self.today), shipped.synonyms(), bands=bands)
         return (await self.core.live.whole_view()).engine
 
     def database(self) -> Core:

@@ -1,8 +1,8 @@
 """Finds the entry that answers a question. Pure: no database, clock, settings or network.
 
-`Engine.light` makes an engine at once, `Engine.with_head` one with a `Head` that `fit_head` learned,
-`Engine.fit` does both. The same documents, synonyms and head give the same model id, and the same text
-and context under the same model id always get the same score.
+An `Engine` is made at once, without a `Head` or with one that `fit_head` learned; `Engine.fit` learns one first.
+The same documents, synonyms and head give the same model id, and the same text and context under the same model
+id always get the same score.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -36,11 +36,17 @@ class Engine:
     def __init__(
         self,
         documents: Sequence[Document],
-        synonyms: Synonyms,
+        synonyms: Synonyms = (),
         head: "Head | None" = None,
         bands: Bands | None = None,
         previous: "Engine | None" = None,
     ) -> None:
+        """`synonyms` are groups of terms, in any language, that mean the same thing; the order of these and of the
+        documents does not matter.
+
+        The head may have been learned from other documents, say before an edit; without one entries are ranked by
+        their words alone. From `previous` is taken what it knows of unchanged texts.
+        """
         from knowledge.engine.corpus import Corpus  # numpy costs 0.2 s
         from knowledge.engine.matching import Matcher
 
@@ -54,38 +60,11 @@ class Engine:
 
     @classmethod
     def fit(cls, documents: Sequence[Document], synonyms: Synonyms = (), bands: Bands | None = None) -> Self:
-        """Learn a head and use it: many seconds for a few thousand texts.
-
-        `synonyms` are groups of terms, in any language, that mean the same thing. The order of
-        documents and synonyms does not matter.
-        """
+        """Learn a head and use it: many seconds for a few thousand texts."""
         from knowledge.engine.head import fit_head
 
         groups = list(synonyms)
         return cls(documents, groups, fit_head(documents, groups), bands)
-
-    @classmethod
-    def light(
-        cls,
-        documents: Sequence[Document],
-        synonyms: Synonyms = (),
-        bands: Bands | None = None,
-        previous: "Engine | None" = None,
-    ) -> Self:
-        """An engine without a head, at once; from `previous` it takes what it knows of unchanged texts."""
-        return cls(documents, synonyms, None, bands, previous)
-
-    @classmethod
-    def with_head(
-        cls,
-        documents: Sequence[Document],
-        synonyms: Synonyms,
-        head: "Head",
-        bands: Bands | None = None,
-        previous: "Engine | None" = None,
-    ) -> Self:
-        """As `light`, with a head, which may have been learned from other documents, say before an edit."""
-        return cls(documents, synonyms, head, bands, previous)
 
     def search(self, text: str, locale: str | None = None, k: int = 5, context: str | None = None) -> list[Candidate]:
         """The best `k` entries, likeliest first; none when the text has no words. `context` as in `decide`."""

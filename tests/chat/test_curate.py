@@ -353,7 +353,7 @@ async def test_long_texts_fit_one_message(chat: Machine) -> None:
 @pytest.mark.parametrize("locale", LOCALES)
 def test_a_preview_of_much_fits_one_message_in_every_language(locale: str) -> None:
     say = Texts().translator(locale)
-    engine = Engine.light([Document("x" * 32, "en", ("hello there",))])
+    engine = Engine([Document("x" * 32, "en", ("hello there",))])
     answer, decline = engine.decide("hello there"), engine.decide("")
     asked = [Case("<&" * 200, "en", "x" * 32 if n % 2 else None) for n in range(60)]
     measured = effect(asked, [decline] * 60, [answer] * 60)

@@ -96,12 +96,12 @@ def test_letters_and_numbers_alone_say_nothing(engine: Engine, text: str) -> Non
 
 def test_a_letter_beside_words_still_counts(engine: Engine) -> None:
     assert engine.search("标准专利 R 和 O 的分别")[0].entry_id == "pat-05"
-    lettered = Engine.light([*DOCUMENTS, Document("r", "zh-Hans", ("R圈",)), Document("q", "zh-Hans", ("Q圈",))])
+    lettered = Engine([*DOCUMENTS, Document("r", "zh-Hans", ("R圈",)), Document("q", "zh-Hans", ("Q圈",))])
     assert [c.entry_id for c in (lettered.search("R圈")[0], lettered.search("Q圈呢")[0])] == ["r", "q"]
 
 
 def test_a_letter_that_is_a_stored_text_is_answered() -> None:
-    lettered = Engine.light([*DOCUMENTS, Document("c", "en", ("c",))])
+    lettered = Engine([*DOCUMENTS, Document("c", "en", ("c",))])
     assert lettered.decide("C?").candidates[0].entry_id == "c"
 
 
@@ -113,12 +113,12 @@ def test_markup_around_words_is_no_part_of_the_question(engine: Engine) -> None:
 def test_small_talk_that_is_guessed_from_a_misspelt_word_needs_the_full_band() -> None:
     weather = Document("weather", "en", ("how is the weather", "weather today"), browsable=False)
     for text, kind in (("leather shoes today", "decline"), ("weather then today", "answer")):
-        sure = Engine.light([*DOCUMENTS, weather]).search(text)[0]
+        sure = Engine([*DOCUMENTS, weather]).search(text)[0]
         assert sure.entry_id == "weather"
         bands = Bands(
             min(1.0, sure.confidence * 1.1), sure.confidence * 0.5
         )  # half-way lies below, the full band above
-        assert Engine.light([*DOCUMENTS, weather], (), bands).decide(text).kind == kind
+        assert Engine([*DOCUMENTS, weather], bands=bands).decide(text).kind == kind
 
 
 def test_two_entries_with_the_same_question_are_both_offered() -> None:
@@ -196,7 +196,7 @@ def test_synonyms_join_what_is_asked_and_what_is_stored() -> None:
     assert joined.search("预约")[0].entry_id == "move"
 
 
-@pytest.mark.parametrize("make", [Engine.light, Engine.fit])
+@pytest.mark.parametrize("make", [Engine, Engine.fit])
 def test_synonyms_do_not_pull_down_what_was_found_without_them(make: Callable[..., Engine]) -> None:
     """Neither a group that the documents use, nor one they do not, costs a question its score."""
     texts = ["reschedule my appointment", "cancel my appointment", "price of a session", "怎样取消预约", "CIPO 的职责"]
@@ -226,8 +226,8 @@ def test_a_subject_that_no_entry_is_about_is_aside_though_one_mentions_it_in_pas
     phrasings = ("is the price of a patent talk known", "fees", "what do I pay", "costs of a talk")
     mention = Document("fee", "en", ("What is the price?", *phrasings))
     text = "patent talk price today"
-    plain = Engine.light([*DOCUMENTS, mention], SYNONYMS).search(text)[0]
-    known = Engine.light([*DOCUMENTS, mention], [*SYNONYMS, ("patent", "专利")]).search(text)[0]
+    plain = Engine([*DOCUMENTS, mention], SYNONYMS).search(text)[0]
+    known = Engine([*DOCUMENTS, mention], [*SYNONYMS, ("patent", "专利")]).search(text)[0]
     assert (plain.why.aside, known.why.aside) == (0.0, 1.0)
 
 
@@ -236,9 +236,9 @@ def test_a_subject_that_an_entry_asks_about_or_is_tagged_with_is_not_aside() -> 
     asked = Document("patent", "en", ("What is a patent?",))
     tagged = Document("patent", "en", ("What can be protected?",), tags=("patent",))
     text = "does a CIPO file a patent"
-    assert Engine.light(DOCUMENTS, patent).search(text)[0].why.aside == 0.5
-    assert Engine.light([*DOCUMENTS, asked], patent).search(text)[0].why.aside == 0.0
-    assert Engine.light([*DOCUMENTS, tagged], patent).search(text)[0].why.aside == 0.0
+    assert Engine(DOCUMENTS, patent).search(text)[0].why.aside == 0.5
+    assert Engine([*DOCUMENTS, asked], patent).search(text)[0].why.aside == 0.0
+    assert Engine([*DOCUMENTS, tagged], patent).search(text)[0].why.aside == 0.0
 
 
 def test_the_same_input_gives_the_same_model_and_score_whatever_its_order(small: Engine) -> None:
@@ -248,7 +248,7 @@ def test_the_same_input_gives_the_same_model_and_score_whatever_its_order(small:
 
 
 def test_other_documents_synonyms_or_head_are_another_model(small: Engine) -> None:
-    others = [Engine.fit(DOCUMENTS[1:], SYNONYMS), Engine.fit(DOCUMENTS), Engine.light(DOCUMENTS, SYNONYMS)]
+    others = [Engine.fit(DOCUMENTS[1:], SYNONYMS), Engine.fit(DOCUMENTS), Engine(DOCUMENTS, SYNONYMS)]
     assert len({small.model, *(other.model for other in others)}) == 4
 
 

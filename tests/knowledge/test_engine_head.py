@@ -41,7 +41,7 @@ def test_a_head_read_back_is_the_same_head(head: Head) -> None:
     again = Head.from_bytes(head.to_bytes())
     assert again.id == head.id
     questions = ["where is my card", "a loan", "兑换汇率"]
-    one, other = (Engine.with_head(documents(), (), each) for each in (head, again))
+    one, other = (Engine(documents(), (), each) for each in (head, again))
     assert [one.search(text) for text in questions] == [other.search(text) for text in questions]
 
 
@@ -75,7 +75,7 @@ def test_an_npz_of_something_else_is_refused(tmp_path_factory: pytest.TempPathFa
 
 def test_an_entry_that_the_head_does_not_know_can_still_be_answered(head: Head) -> None:
     new = Document("branch", "en", ("where is the nearest branch", "branch opening hours", "find a branch"))
-    engine = Engine.with_head([*documents(), new], (), head)
+    engine = Engine([*documents(), new], (), head)
     best = engine.search("is there a branch near the station")[0]
     assert (best.entry_id, best.why.head) == ("branch", None)
     assert engine.decide("where is the nearest branch?").kind == "answer"
@@ -84,7 +84,7 @@ def test_an_entry_that_the_head_does_not_know_can_still_be_answered(head: Head) 
 
 def test_an_entry_that_is_gone_is_never_found(head: Head) -> None:
     left = documents({name: texts for name, texts in TOPICS.items() if name != "card"})
-    engine = Engine.with_head(left, (), head)
+    engine = Engine(left, (), head)
     found = {candidate.entry_id for text in TOPICS["card"] for candidate in engine.search(text)}
     assert "card" not in found
     assert engine.search("apply for the loan")[0].entry_id == "loan"
@@ -92,7 +92,7 @@ def test_an_entry_that_is_gone_is_never_found(head: Head) -> None:
 
 def test_a_head_of_quite_other_documents_is_as_good_as_none(head: Head) -> None:
     others = [Document("tea", "en", ("green tea", "tea with milk")), Document("ice", "en", ("ice cream", "some ice"))]
-    stale, light = Engine.with_head(others, (), head), Engine.light(others)
+    stale, light = Engine(others, (), head), Engine(others)
     assert [c.entry_id for c in stale.search("milk tea")] == [c.entry_id for c in light.search("milk tea")]
 
 
@@ -103,23 +103,23 @@ def test_an_edited_phrasing_is_found_before_the_head_is_learned_anew(head: Head)
         else document
         for document in documents()
     ]
-    engine = Engine.with_head(edited, (), head)
+    engine = Engine(edited, (), head)
     assert engine.search("my plastic was swallowed")[0].entry_id == "card"
 
 
 def test_an_engine_without_a_head_answers_and_says_so() -> None:
-    engine = Engine.light(documents())
+    engine = Engine(documents())
     assert engine.model.endswith("light")
     best = engine.search("I have lost the card")[0]
     assert (best.entry_id, best.why.head) == ("card", None)
 
 
 def test_what_is_taken_over_from_another_engine_changes_nothing() -> None:
-    before = Engine.light(documents(), [("card", "银行卡")])
+    before = Engine(documents(), [("card", "银行卡")])
     changed = [*documents()[1:], Document("card", "en", ("card",))]
     for synonyms in ([("card", "银行卡")], [("loan", "贷款")], []):
-        fresh = Engine.light(changed, synonyms)
-        warm = Engine.light(changed, synonyms, previous=before)
+        fresh = Engine(changed, synonyms)
+        warm = Engine(changed, synonyms, previous=before)
         assert warm.model == fresh.model
         assert warm.search("银行卡") == fresh.search("银行卡")
         assert warm.search("loan rate") == fresh.search("loan rate")
@@ -175,12 +175,12 @@ def test_a_head_is_not_worked_out_anew_for_texts_that_it_does_not_know(
         return matrix(index, rows)
 
     monkeypatch.setattr(Index, "matrix", counting)
-    before = Engine.with_head(documents(), (), head)
+    before = Engine(documents(), (), head)
     added = {**TOPICS, "pin": [*TOPICS["pin"], "the number of my card"]}
-    after = Engine.with_head(documents(added), (), head, previous=before)
+    after = Engine(documents(added), (), head, previous=before)
     assert made == [30]
     assert after.search("change my pin")[0].why.head == before.search("change my pin")[0].why.head
-    Engine.with_head(documents({**TOPICS, "pin": TOPICS["pin"][1:]}), (), head, previous=after)
+    Engine(documents({**TOPICS, "pin": TOPICS["pin"][1:]}), (), head, previous=after)
     assert made == [30, 29]
 
 
@@ -203,7 +203,7 @@ def test_answering_with_a_head_does_not_load_scikit_learn(tmp_path_factory: pyte
     code = (
         "import sys; from pathlib import Path; from tests.knowledge.test_engine_head import documents\n"
         "from knowledge.engine import Engine, Head\n"
-        f"engine = Engine.with_head(documents(), (), Head.from_bytes(Path({str(file)!r}).read_bytes()))\n"
+        f"engine = Engine(documents(), (), Head.from_bytes(Path({str(file)!r}).read_bytes()))\n"
         "print(engine.search('lost card')[0].entry_id, 'sklearn' in sys.modules)"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -215,6 +215,6 @@ def test_a_head_finds_withheld_phrasings_at_least_as_well_as_none() -> None:
     full = base.documents(TODAY)
     asked = [(d.entry_id, d.texts[-1]) for d in full if d.locale == "en" and len(d.texts) > 4]
     left = [replace(d, texts=d.texts[:-1]) if d.locale == "en" and len(d.texts) > 4 else d for d in full]
-    engines = (Engine.light(left, base.synonyms()), Engine.fit(left, base.synonyms()))
+    engines = (Engine(left, base.synonyms()), Engine.fit(left, base.synonyms()))
     light, learned = (sum(e.search(text)[0].entry_id == entry for entry, text in asked) for e in engines)
     assert learned >= max(light - 2, 0.4 * len(asked))
