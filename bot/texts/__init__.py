@@ -2,7 +2,7 @@
 
 from bot.texts.actions import Action, decode
 from bot.texts.message import Button, Document, Message, ReplyKeyboard
-from bot.texts.translator import LOCALES, N_, Texts, Translator, city
+from bot.texts.translator import LOCALES, N_, Localized, Texts, Translator, city
 
 __all__ = [
     "LOCALES",
@@ -10,6 +10,7 @@ __all__ = [
     "Action",
     "Button",
     "Document",
+    "Localized",
     "Message",
     "ReplyKeyboard",
     "Texts",

@@ -23,6 +23,9 @@ from markupsafe import Markup
 LOCALES: Mapping[str, str] = {"en": "English", "zh-Hans": "简体中文", "zh-Hant": "繁體中文"}
 """The locales we speak, each with its own name."""
 
+Localized = Mapping[str, str]
+"""A text in several languages, by locale; `Translator.localized` picks the reader's."""
+
 # parsed once: by name, each use would look for a file
 _BABEL = {
     locale: Locale.parse(name)
@@ -80,7 +83,7 @@ class Translator:
         """A template of the folder `templates`, rendered and stripped."""
         return self._templates.get_template(template).render(say=self, **values).strip()
 
-    def localized(self, texts: Mapping[str, str] | str | None) -> str:
+    def localized(self, texts: Localized | str | None) -> str:
         """The reader's own of several language versions, else English, else whatever there is."""
         if texts is None or isinstance(texts, str):
             return texts or ""

@@ -11,12 +11,12 @@ from typing import Any, Final
 from zoneinfo import available_timezones
 
 from bot.settings import OperatorError
-from bot.texts import LOCALES
+from bot.texts import LOCALES, Localized
 from handlers.services import Core
 from knowledge.reading import InFile, Step, items, text_of
 from scheduler.appointments.availability import Minutes
 from scheduler.appointments.experts import check
-from scheduler.appointments.values import TOPICS, ExpertDraft, Localized
+from scheduler.appointments.values import TOPICS, ExpertDraft
 
 WEEKDAYS: Final = {name: at for at, name in enumerate(("mon", "tue", "wed", "thu", "fri", "sat", "sun"))}
 LOCALIZED: Final = ("name", "title", "bio", "meeting_info")

@@ -9,10 +9,11 @@ from sqlalchemy import delete, select
 from bot.outbox.models import OutboxRow
 from bot.outbox.outbox import cancel
 from bot.storage import Tx
+from bot.texts import Localized
 from scheduler.appointments.experts import add
 from scheduler.appointments.kinds import subject
 from scheduler.appointments.models import Appointment, Expert
-from scheduler.appointments.values import ExpertDraft, Localized
+from scheduler.appointments.values import ExpertDraft
 
 DAY_OFF_AFTER = timedelta(days=9)
 """So many days after loading the first expert is away, to show a day that is closed by exception."""

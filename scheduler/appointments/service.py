@@ -361,7 +361,7 @@ class Appointments:
         await self._consents.give(tx, row.contact_id, PURPOSE, locale)
         await _save_profile(tx, row)
         view = appointment_view(await known(tx, row.id))
-        await self._owe(tx, kinds.booked(view, now) + self._reminders_of(view, now))
+        await self._outbox.enqueue(tx, kinds.booked(view, now) + self._reminders_of(view, now))
         return view
 
     # An appointment that is booked
@@ -424,7 +424,7 @@ class Appointments:
     async def _told_of_move(self, tx: Tx, was: Row[Any], now: datetime) -> AppointmentView:
         view = appointment_view(await known(tx, was.id))
         await self._outbox.withdraw(tx, kinds.subject(was.id))
-        await self._owe(tx, kinds.moved(view, was.starts_at, now) + self._reminders_of(view, now))
+        await self._outbox.enqueue(tx, kinds.moved(view, was.starts_at, now) + self._reminders_of(view, now))
         return view
 
     async def _reschedule(self, tx: Tx, row: Row[Any], offer: Offer, start: datetime, now: datetime) -> bool:
@@ -467,7 +467,7 @@ class Appointments:
         await _change(tx, row, now, **_next(row), **ended)
         view = appointment_view(await known(tx, row.id))
         await self._outbox.withdraw(tx, kinds.subject(row.id))
-        await self._owe(tx, kinds.cancelled(view, now))
+        await self._outbox.enqueue(tx, kinds.cancelled(view, now))
         return view
 
     async def calendar_file(self, appointment_id: int, contact_id: int, say: Translator) -> Document | None:
@@ -477,9 +477,6 @@ class Appointments:
 
     def _reminders_of(self, view: AppointmentView, now: datetime) -> list[NewRow]:
         return kinds.reminders(view, kinds.parties(view), self._reminders, now)
-
-    async def _owe(self, tx: Tx, rows: Sequence[NewRow]) -> None:
-        await self._outbox.enqueue(tx, rows)
 
     # Staff
 
@@ -520,7 +517,7 @@ class Appointments:
             coming = (Appointment.status == "confirmed", Appointment.starts_at > now)
             for view in await appointments(tx, Appointment.expert_id == expert_id, *coming):
                 rows = kinds.reminders(view, [contact_id], self._reminders, now)
-                await self._owe(tx, kinds.told_expert(view, now) + rows)
+                await self._outbox.enqueue(tx, kinds.told_expert(view, now) + rows)
             await audit(tx, contact_id, "expert.linked", f"expert:{expert_id}", {}, now)
         self._outbox.wake()
         return True

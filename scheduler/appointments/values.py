@@ -8,11 +8,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Literal
 
-from bot.texts import N_, Translator
+from bot.texts import N_, Localized, Translator
 from scheduler.appointments.availability import EPOCH, MINUTE, Minutes, Reason
-
-Localized = Mapping[str, str]
-"""A text in several languages, by locale; `Translator.localized` picks the reader's."""
 
 TOPICS: Mapping[str, str] = {
     "patents": N_("Patents and inventions"),

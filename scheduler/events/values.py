@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -11,10 +10,9 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from bot.clock import known_zones
+from bot.texts import Localized
 
 EventKind = Literal["forum", "training"]
-Localized = Mapping[str, str]
-"""A text in several languages, by locale; `Translator.localized` picks the reader's."""
 
 
 def instant(local: datetime, zone: str) -> datetime:
