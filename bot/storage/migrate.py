@@ -1,12 +1,15 @@
 """Brings a database to the present schema. Revisions are numbered files: 0001_first.py, 0002_..."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.settings import OperatorError
-from bot.storage.database import Database
+from bot.storage.database import Database, Tx
 
 FOLDER = Path(__file__).parent / "migrations"
 
@@ -43,9 +46,28 @@ def _revision(connection: Connection) -> str | None:
 
 async def migrate(db: Database) -> None:
     """Run what is missing, in one transaction; harmless when nothing is. OperatorError as `is_current`."""
-    async with db.write() as tx:
+    async with _without_foreign_keys(db) as tx:
         await tx.run_sync(_known_revision)
         await tx.run_sync(_upgrade)
+
+
+@asynccontextmanager
+async def _without_foreign_keys(db: Database) -> AsyncIterator[Tx]:
+    """SQLite changes a table by making it anew, and to drop the old one must not take along what points to it."""
+    async with db.writer.connect() as connection:
+        await _enforce_foreign_keys(db, connection, False)
+        try:
+            async with connection.begin():
+                yield connection
+        finally:
+            await _enforce_foreign_keys(db, connection, True)
+
+
+async def _enforce_foreign_keys(db: Database, connection: AsyncConnection, on: bool) -> None:
+    if db.is_sqlite:  # on the driver's connection, as within a transaction this changes nothing
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver is not None
+        await driver.execute(f"PRAGMA foreign_keys={'ON' if on else 'OFF'}")
 
 
 def _upgrade(connection: Connection) -> None:

@@ -12,7 +12,8 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 Id = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite numbers rows by itself only where the column is exactly INTEGER."""
+"""SQLite numbers rows by itself only where the column is exactly INTEGER. Migrations add AUTOINCREMENT where an id
+stands alone, as otherwise the highest would be given anew once its row is gone."""
 
 Json = JSON().with_variant(JSONB(), "postgresql")
 

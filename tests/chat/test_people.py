@@ -459,3 +459,30 @@ async def test_a_browser_is_a_first_guess_at_the_zone_and_no_more(chat: Machine)
     await contacts.live_in(person.contact_id, "Europe/Paris")
     await chat.app._settle(here.chat_id, "America/New_York")
     assert (await contacts.meet(here, "en")).zone == "Europe/Paris"
+
+
+async def test_what_is_asked_after_somebody_was_erased_reaches_staff(chat: Machine) -> None:
+    admin = await chat.staff("admin")
+    ann, bob = await chat.visitor(), await chat.visitor()
+    await ann.says("/ask")
+    await ann.says("May I mortgage a design?")
+    await ann.says("/erase")
+    await ann.presses("Yes, erase everything")
+    await bob.says("/ask")
+    await bob.says("Who values a secret?")
+    assert "Who values a secret?" in (await admin.last()).text
+
+
+async def test_a_chat_goes_on_after_a_silence_in_which_all_updates_were_dropped(
+    chat: Machine, clock: MovableClock
+) -> None:
+    ann = await chat.visitor()
+    await ann.says("What does a CIPO do?")
+    await chat.core.inbox.flush()
+    clock.advance(timedelta(days=5))
+    await chat.core.inbox.forget_old()
+    before = await ann.page()
+    await ann.says("How do I book an appointment?")
+    said = [message.text for message in (await ann.page())[len(before) :]]
+    assert len(said) == 2
+    assert "book" in said[1]
