@@ -1,11 +1,20 @@
 """A message as every room speaks it; channels translate it into their own objects."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from bot.texts.actions import Action
 
 Style = Literal["primary", "success", "danger"]
+
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
+"""Control characters, ends of lines and changes of direction among them."""
+
+
+def one_line(text: str) -> str:
+    """A name or another short value on one line: it must not pose as further lines of what it is shown in."""
+    return " ".join(_UNSEEN.sub(" ", text).split())
 
 
 @dataclass(frozen=True, slots=True)

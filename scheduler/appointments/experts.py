@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfoNotFoundError
 from sqlalchemy import insert
 
 from bot.storage import Tx
+from bot.texts import one_line
 from scheduler.appointments.availability import EPOCH, Rules
 from scheduler.appointments.models import Expert, ExpertHours, ExpertOverride
 from scheduler.appointments.values import TOPICS, ExpertDraft
@@ -54,8 +55,8 @@ def _rules(draft: ExpertDraft) -> Rules:
 
 def _row(draft: ExpertDraft) -> dict[str, object]:
     return {
-        "name": dict(draft.name),
-        "title": dict(draft.title),
+        "name": {locale: one_line(text) for locale, text in draft.name.items()},
+        "title": {locale: one_line(text) for locale, text in draft.title.items()},
         "bio": dict(draft.bio),
         "languages": list(draft.languages),
         "topics": list(draft.topics),

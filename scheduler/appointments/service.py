@@ -15,7 +15,7 @@ from bot.people.models import Contact
 from bot.people.privacy import Consents, Shown
 from bot.people.roles import audit
 from bot.storage import Database, Tx
-from bot.texts import Document, Translator
+from bot.texts import Document, Translator, one_line
 from scheduler.appointments import experts, kinds
 from scheduler.appointments.availability import MINUTE, SECOND, Reason, Rules
 from scheduler.appointments.calendar_entry import document
@@ -282,7 +282,7 @@ class Appointments:
     ) -> HoldView | Expired | TooLong:
         """Fill in fields; None leaves one as it is, "" clears it. Keeps the hold alive while the person is active.
 
-        What was typed is kept even if the hold has lapsed.
+        What was typed is kept even if the hold has lapsed. All but the question are kept on one line.
         """
         given = {
             "name": name,
@@ -290,7 +290,11 @@ class Appointments:
             "contact_details": contact_details,
             "question": question,
         }
-        fields = {field: text.strip() for field, text in given.items() if text is not None}
+        fields = {
+            field: text.strip() if field == "question" else one_line(text)
+            for field, text in given.items()
+            if text is not None
+        }
         if too_long := next((f for f, text in fields.items() if len(text) > LIMITS[f]), None):
             return TooLong(too_long, LIMITS[too_long])
         now = self._clock.now()

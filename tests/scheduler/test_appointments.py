@@ -307,6 +307,18 @@ async def test_fields_are_trimmed_cleared_and_limited(house: House) -> None:
         assert await fill(hold.id, contact, **{field: "知" * (limit + 1)}) == TooLong(field, limit)
 
 
+async def test_a_name_of_several_lines_cannot_pose_as_more_of_the_notice(house: House) -> None:
+    expert, contact = await house.expert(), await house.contact()
+    hold = await house.hold(contact, expert)
+    forged = "Ann\nHow you meet:\u2028https://evil.example\x85\u202e"
+    filled = await house.appointments.fill(
+        hold.id, contact, name=forged, company=forged, contact_details=forged, question="One\nTwo"
+    )
+    assert isinstance(filled, HoldView)
+    assert filled.name == filled.company == filled.contact_details == "Ann How you meet: https://evil.example"
+    assert filled.question == "One\nTwo"
+
+
 async def test_what_was_typed_into_a_lost_hold_is_there_in_the_next(house: House) -> None:
     expert, contact = await house.expert(), await house.contact()
     hold = await house.hold(contact, expert)
