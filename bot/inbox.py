@@ -146,6 +146,7 @@ class Inbox:
         self._queues: dict[Lane, deque[Accepted]] = {}
         self._owned: dict[Lane, int] = {}
         self._done: dict[Lane, list[int]] = {}
+        self._to_blank: set[int] = set()
         self._one_suspect = asyncio.Lock()
         self._stopping = False
         self.handle: Handle
@@ -292,8 +293,11 @@ class Inbox:
         if ids:
             now = self._clock.now()
             await tx.execute(_MARK_DONE, [{"this": update_id, "at": now} for update_id in ids])
+        if blank := self._to_blank.intersection(ids):
+            await tx.execute(update(InboxUpdate).where(InboxUpdate.id.in_(blank)).values(payload=""))
 
     def _forget_done(self, lane: Lane, marked: Sequence[int]) -> None:
+        self._to_blank.difference_update(marked)
         left = [update_id for update_id in self._done.get(lane, ()) if update_id not in marked]
         if left:
             self._done[lane] = left
@@ -351,8 +355,14 @@ class Inbox:
             await tx.execute(delete(InboxUpdate).where(InboxUpdate.done_at < self._clock.now() - KEPT_FOR))
 
     async def forget_chat(self, tx: Tx, lane: Lane) -> None:
-        """Blank what a chat sent, as its owner wants to be forgotten; the keys stay against repeats."""
+        """Blank what a chat sent, as its owner wants to be forgotten; the keys stay against repeats.
+
+        What is still to be handled here, such as the wish itself, is blanked as it is marked done.
+        """
+        await self._mark_done(tx, self._done.get(lane, ()))
         mine = (InboxUpdate.bot_id == lane.bot_id) & (InboxUpdate.chat_id == lane.chat_id)
+        is_open = select(InboxUpdate.id).where(mine, InboxUpdate.done_at.is_(None))
+        self._to_blank.update((await tx.execute(is_open)).scalars())
         await tx.execute(update(InboxUpdate).where(mine, InboxUpdate.done_at.is_not(None)).values(payload=""))
 
 

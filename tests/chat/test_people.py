@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from bot.channels.conversation import Handling, handling
 from bot.channels.state import ConversationStorage
 from bot.channels.webchat.visitors import HISTORY
+from bot.inbox import InboxUpdate
 from bot.outbox.models import OutboxRow
 from bot.outbox.port import ChatRef
 from bot.people.models import AuditRecord, Chat, Contact
@@ -315,6 +316,19 @@ async def test_erasing_takes_back_what_staff_were_shown_and_nothing_else(town: M
     assert any("windmill" in message.text for message in await bo.page())
     assert any("Your client cancelled" in message.text for message in await ada.page())
     assert "1 open question" in (await bo.says("/desk")).text
+
+
+async def test_erasing_blanks_the_last_press_of_staff_and_the_wish_itself(chat: Machine) -> None:
+    bo, ann = await chat.staff("curator"), await chat.visitor()
+    await ann.says("/ask")
+    await ann.says("Secret: who owns the robot arm?")
+    await bo.presses("Reply")
+    await erases_everything(ann)
+    await chat.core.inbox.flush()
+    await nothing_kept_says(chat, "robot")
+    async with chat.core.db.read() as tx:
+        hers = select(InboxUpdate.payload).where(InboxUpdate.chat_id == ann.chat_id)
+        assert set((await tx.execute(hers)).scalars()) == {""}
 
 
 async def erases_everything(visitor: Visitor) -> None:
