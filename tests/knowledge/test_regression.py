@@ -8,7 +8,9 @@ import opencc
 import pytest
 import yaml
 
+from bot.texts import Texts
 from handlers.cli.knowledge import report_lines
+from handlers.web.page_texts import PAGE_TEXTS
 from knowledge.engine import Case, Engine, Report, evaluate
 from knowledge.library import LOCALES, SHIPPED, SMALL_TALK, WRITTEN, Library, load
 from tests.knowledge.conftest import TODAY
@@ -104,6 +106,16 @@ def test_what_is_stored_finds_its_own_entry(engine: Engine, shipped: Library) ->
             for question in (text.question, *text.phrasings[number % 5 :: 5]):
                 best = engine.search(question, locale, 1)
                 assert [c.entry_id for c in best] == [entry.id], question
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_what_the_empty_page_of_the_chat_offers_to_ask_is_answered_without_asking_back(
+    engine: Engine, locale: str
+) -> None:
+    say = Texts().translator(locale)
+    offered = [str(say(text)) for key, text in PAGE_TEXTS.items() if key.startswith("empty_question_")]
+    assert len(offered) >= 2
+    assert {text: engine.decide(text, locale).kind for text in offered} == dict.fromkeys(offered, "answer")
 
 
 def test_both_chinese_scripts_find_the_same(engine: Engine) -> None:
