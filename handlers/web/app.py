@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
@@ -53,7 +53,7 @@ CSP = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 )
-RESTARTING, NO_COOKIE = 1012, 4401
+RESTARTING, TOO_FAST, NO_COOKIE = 1012, 1008, 4401
 
 
 class Visit:
@@ -159,6 +159,8 @@ class WebChatDoor:
         chat_id = await self._chat_of(request)
         if chat_id is None:
             return _refusal(401)
+        if not self._buckets.take((chat_id, "changes")).allowed:
+            return _refusal(429)
         since = _number(request.query_params.get("since"))
         if not since:
             await self._greet(chat_id)
@@ -183,6 +185,8 @@ class WebChatDoor:
                 body = await _body(request)
         except TimeoutError:
             return _refusal(408)
+        except ClientDisconnect:
+            return _refusal(400)  # which nobody hears
         if request.headers.get("origin") not in self._origins:
             return _refusal(403)
         if not request.headers.get("content-type", "").startswith("application/json"):
@@ -277,8 +281,14 @@ class WebChatDoor:
 
     async def _listen(self, socket: WebSocket, chat_id: int) -> None:
         while (received := await socket.receive())["type"] == "websocket.receive":
+            await asyncio.sleep(0)  # frames that have arrived are there at once: everybody else gets a turn between
             text = received.get("text") or ""  # nothing of ours is binary
-            answer = await self._do(chat_id, _frame(text if len(text) <= FRAME_LIMIT else ""))
+            frame = _frame(text if len(text) <= FRAME_LIMIT else "")
+            answer = await self._do(chat_id, frame)
+            in_vain = frame["type"] == "ping" or (answer or {}).get("code") == "rate"
+            if in_vain and not self._buckets.take((chat_id, "in vain")).allowed:
+                await socket.close(TOO_FAST)
+                return
             if answer is not None:
                 await socket.send_json(answer)
 
@@ -369,13 +379,11 @@ class SecurityHeaders:
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
 
 
-def build_app(door: WebChatDoor, hosts: Sequence[str]) -> Starlette:
+def build_app(door: WebChatDoor, hosts: Sequence[str]) -> ASGIApp:
     """`hosts`: the names, without port, under which this server may be addressed."""
-    middleware = [
-        Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
-        Middleware(SecurityHeaders),
-    ]
-    return Starlette(routes=door.routes(), middleware=middleware)
+    known_hosts = Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
+    # around all of it, as errors and refusals are answered by the outermost layers
+    return SecurityHeaders(Starlette(routes=door.routes(), middleware=[known_hosts]))
 
 
 def allowed_origins(host: str, port: int, public_url: str | None) -> tuple[list[str], list[str]]:

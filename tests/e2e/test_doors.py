@@ -7,11 +7,16 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 import pytest_asyncio
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Origin
 
 from tests.e2e.server import Server
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+PINGS = 10_000
+"""More than the door lets in a minute."""
 FRAME = {"type": "message", "key": "k", "text": "/start"}
 
 
@@ -36,7 +41,9 @@ async def test_pages_are_not_framed_sniffed_or_fed_from_elsewhere(http: httpx.As
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "evil.example:80", ""])
 async def test_another_host_is_refused(http: httpx.AsyncClient, host: str) -> None:
     for path in ("/", "/chat/changes", "/static/chat.js", "/healthz"):
-        assert (await http.get(path, headers={"Host": host})).status_code == 400
+        answer = await http.get(path, headers={"Host": host})
+        assert answer.status_code == 400
+        assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 @pytest.mark.parametrize("origin", [None, "null", "http://evil.example", "https://127.0.0.1", "http://127.0.0.1:1"])
@@ -99,6 +106,19 @@ async def test_a_socket_of_another_origin_is_not_opened(served: Server) -> None:
     writer.close()
     await writer.wait_closed()
     assert b"403" in status
+
+
+async def test_a_socket_that_pings_without_end_is_closed(http: httpx.AsyncClient, served: Server) -> None:
+    await http.get("/")
+    cookie = {"Cookie": f"visitor={http.cookies['visitor']}"}
+    address = served.address.replace("http", "ws") + "/chat/socket"
+    async with connect(address, origin=Origin(served.address), additional_headers=cookie) as socket:
+        with pytest.raises(ConnectionClosed) as closed:
+            for _ in range(PINGS):
+                await socket.send('{"type": "ping"}')
+                await asyncio.wait_for(socket.recv(), 30)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1008
 
 
 @pytest.mark.parametrize("path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static//etc/passwd", "/.env"])
