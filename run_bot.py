@@ -1,4 +1,4 @@
-"""The composition root: builds the machine from its settings. `python run_bot.py --help` tells what it can do.
+"""The composition root: builds the machine from its settings. `run_bot.py --help` tells what it can do.
 
 `build_core` makes storage and services and knows no aiogram; `build` puts doors and channels in front of them.
 Tests build the same. Imports stand inside, as the whole machine costs seconds and `--help` must not.
@@ -124,11 +124,23 @@ def build(core: "Core") -> "App":
     return App(core, WEB_BOT_ID)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one verb of the command line; the exit code."""
-    from handlers.cli import run
+def main(arguments: "list[str] | None" = None) -> int:
+    """Run one verb of the command line; the exit code. An interpreter that cannot do it ends with one line."""
+    if sys.version_info < (3, 11):  # noqa: UP036  this file is what an older one is given
+        return _misled("Python 3.11 or newer is needed")
+    try:
+        from handlers.cli import run
 
-    return run(arguments, build_core, build)
+        return run(arguments, build_core, build)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in ("bot", "handlers", "knowledge", "scheduler"):
+            raise
+        return _misled(f"this Python lacks {error.name}")
+
+
+def _misled(why: str) -> int:
+    sys.stderr.write(f"{why}; run: make run (sets everything up), or .venv/bin/python run_bot.py once it is\n")
+    return 1
 
 
 if __name__ == "__main__":

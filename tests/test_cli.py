@@ -56,9 +56,22 @@ def test_help_imports_nothing_heavy() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False).returncode == 0
 
 
+def test_an_interpreter_without_the_requirements_or_too_old_ends_with_one_line_that_names_the_mend() -> None:
+    aged = "import runpy, sys; sys.version_info = (3, 9, 2); runpy.run_path('run_bot.py', run_name='__main__')"
+    for started, reason in (
+        (["-S", "run_bot.py", "check"], "this Python lacks "),
+        (["-c", aged], "Python 3.11 or newer is needed"),
+    ):
+        ended = subprocess.run([sys.executable, *started], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert ended.returncode == 1
+        assert ended.stderr.startswith(reason)
+        assert ended.stderr.endswith("run: make run (sets everything up), or .venv/bin/python run_bot.py once it is\n")
+        assert ended.stderr.count("\n") == 1
+
+
 def test_a_new_installation_says_what_to_do_first(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_bot.main(["serve"]) == 1
-    assert "run: python run_bot.py migrate" in capsys.readouterr().err
+    assert "run: .venv/bin/python run_bot.py migrate" in capsys.readouterr().err
     assert run_bot.main(["check"]) == 1
     assert run_bot.main(["migrate"]) == 0
     assert run_bot.main(["check"]) == 0
@@ -192,7 +205,7 @@ def test_a_database_of_a_newer_version_is_told_and_left_alone(
 
 def test_a_verb_that_needs_the_database_says_to_migrate_first(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_bot.main(["experts", "list"]) == 1
-    assert "run: python run_bot.py migrate" in capsys.readouterr().err
+    assert "run: .venv/bin/python run_bot.py migrate" in capsys.readouterr().err
 
 
 def test_a_full_disk_is_one_line(
@@ -251,7 +264,7 @@ def test_sample_data_are_not_for_real_people(
     assert run_bot.main(["sample", "load"]) == 0
     monkeypatch.setenv("CIPO_PUBLIC_URL", "https://advisor.example.org")
     assert run_bot.main(["serve"]) == 1
-    assert "run: python run_bot.py sample purge" in capsys.readouterr().err
+    assert "run: .venv/bin/python run_bot.py sample purge" in capsys.readouterr().err
     assert run_bot.main(["sample", "load"]) == 0
     assert "no sample data" in capsys.readouterr().out
     assert run_bot.main(["sample", "purge"]) == 0
@@ -399,7 +412,7 @@ def test_without_a_database_the_shipped_files_are_exported_and_none_is_made(
     assert run_bot.main(["knowledge", "export"]) == 0
     assert "id: cipo-01" in capsys.readouterr().out
     assert run_bot.main(["knowledge", "import", "all.yaml"]) == 1
-    assert "run: python run_bot.py migrate" in capsys.readouterr().err
+    assert "run: .venv/bin/python run_bot.py migrate" in capsys.readouterr().err
     assert not (installation / "data").exists()
 
 

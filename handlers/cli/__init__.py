@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from bot.clock import Clock
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     BuildCore = Callable[[Settings, Clock], Core]
     Build = Callable[[Core], App]
     Verb = Callable[[Core, argparse.Namespace], Awaitable[int]]
+
+COMMAND: Final = ".venv/bin/python run_bot.py"
+"""What hints tell people to run: outside .venv the requirements are missing, and there may be no `python` at all."""
 
 
 def run(arguments: list[str] | None, build_core: "BuildCore", build: "Build") -> int:

@@ -12,6 +12,7 @@ from zoneinfo import available_timezones
 
 from bot.settings import OperatorError
 from bot.texts import LOCALES, Localized
+from handlers.cli import COMMAND
 from handlers.services import Core
 from knowledge.reading import InFile, Step, items, text_of
 from scheduler.appointments.availability import Minutes
@@ -56,7 +57,7 @@ async def _load(core: Core, file: Path) -> None:
 
 async def _retire(core: Core, number: int) -> None:
     if not await core.services.appointments.retire_expert(number):
-        raise BadFileError(f"there is no expert number {number}; run: python run_bot.py experts list")
+        raise BadFileError(f"there is no expert number {number}; run: {COMMAND} experts list")
 
 
 def _called(name: Localized) -> str:

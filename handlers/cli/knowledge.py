@@ -15,7 +15,7 @@ from bot.clock import Clock, SystemClock, day_in
 from bot.settings import OperatorError, Settings
 from bot.storage.migrate import is_current
 from bot.texts import LOCALES
-from handlers.cli import logs
+from handlers.cli import COMMAND, logs
 from handlers.services import Core
 from knowledge import library
 from knowledge.changes import Change, Content
@@ -78,7 +78,7 @@ class Base:
 
     def database(self) -> Core:
         if self.core is None:
-            raise NoDatabaseError("the database is not at the present schema; run: python run_bot.py migrate")
+            raise NoDatabaseError(f"the database is not at the present schema; run: {COMMAND} migrate")
         return self.core
 
 

@@ -14,6 +14,7 @@ from bot.clock import day_in
 from bot.settings import OperatorError
 from bot.storage.migrate import is_current, migrate
 from bot.texts import catalogue
+from handlers.cli import COMMAND
 from handlers.cli.experts import experts
 from handlers.services import Core
 from knowledge import library, regression
@@ -46,15 +47,14 @@ async def serve(core: Core, build: "Callable[[Core], App]") -> int:
 
 async def need_present_schema(core: Core) -> None:
     if not await is_current(core.db):
-        raise NotReadyError("the database is not at the present schema; run: python run_bot.py migrate")
+        raise NotReadyError(f"the database is not at the present schema; run: {COMMAND} migrate")
 
 
 async def _fit_to_serve(core: Core) -> None:
     await need_present_schema(core)
     if core.settings.is_public and await core.services.sample.exists():
         raise NotReadyError(
-            "sample experts or events are loaded, but a token or public address is set; "
-            "run: python run_bot.py sample purge"
+            f"sample experts or events are loaded, but a token or public address is set; run: {COMMAND} sample purge"
         )
 
 
@@ -99,7 +99,7 @@ def _merged_lines(merged: Merged) -> Iterator[str]:
     if merged.unfit:
         yield f"at odds with what was edited here in other entries: {', '.join(merged.unfit)}"
     if merged.conflicts or merged.unfit:
-        yield "your texts stay; decide with /knowledge in the chat, or see: python run_bot.py knowledge conflicts"
+        yield f"your texts stay; decide with /knowledge in the chat, or see: {COMMAND} knowledge conflicts"
 
 
 async def invite(core: Core, options: argparse.Namespace) -> int:
@@ -111,7 +111,7 @@ async def invite(core: Core, options: argparse.Namespace) -> int:
         return 0
     if options.revoke is not None:
         if not await invitations.revoke(options.revoke):
-            raise NotReadyError(f"no open invitation {options.revoke}; run: python run_bot.py invite --list")
+            raise NotReadyError(f"no open invitation {options.revoke}; run: {COMMAND} invite --list")
         print("nobody can follow that link any more")
         return 0
     return await _invited(core, options)
@@ -120,9 +120,9 @@ async def invite(core: Core, options: argparse.Namespace) -> int:
 async def _invited(core: Core, options: argparse.Namespace) -> int:
     expert = options.expert
     if (options.role == "expert") != (expert is not None):
-        raise NotReadyError("--role expert goes with --expert N; run: python run_bot.py experts list")
+        raise NotReadyError(f"--role expert goes with --expert N; run: {COMMAND} experts list")
     if expert is not None and await core.services.appointments.expert(expert) is None:
-        raise NotReadyError(f"there is no expert number {expert}; run: python run_bot.py experts list")
+        raise NotReadyError(f"there is no expert number {expert}; run: {COMMAND} experts list")
     token = await core.services.invitations.create(options.role, expert)
     settings = core.settings
     address = settings.public_url or settings.local_address()
