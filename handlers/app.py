@@ -118,6 +118,7 @@ class App:
             Tick("old questions", core.services.questions.forget_old, cron="27 3 * * *"),
             Tick("old updates", core.inbox.forget_old, cron="47 3 * * *"),
             Tick("old presses", self.chat_server.forget_old, cron="52 3 * * *"),
+            Tick("deleted texts", core.db.empty_log, cron="57 3 * * *"),
         ]
 
     async def _accept(self, tx: Tx, update: Json) -> Accepted | None:

@@ -2,13 +2,16 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import DBAPIError, StatementError
 
+from bot.clock import SystemClock
 from bot.people.models import Contact
-from bot.storage import Database, database_epoch
+from bot.people.privacy import Privacy, Shown
+from bot.storage import Database, Tx, database_epoch
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -86,3 +89,53 @@ async def test_the_databases_own_clock_counts_seconds_since_1970(db: Database) -
     async with db.read() as tx:
         epoch = (await tx.execute(select(database_epoch()))).scalar_one()
     assert abs(epoch - datetime.now(UTC).timestamp()) < 60
+
+
+async def test_deleted_text_is_in_no_file_once_the_log_is_emptied(tmp_path: Path) -> None:
+    db = Database(f"sqlite:///{tmp_path}/cipo.db")
+    try:
+        async with db.write() as tx:
+            await tx.execute(text("CREATE TABLE said (words TEXT)"))
+            await tx.execute(text("INSERT INTO said VALUES ('a secret invention')"))
+        async with db.write() as tx:
+            await tx.execute(text("DELETE FROM said"))
+        files = [tmp_path / "cipo.db", tmp_path / "cipo.db-wal"]
+        assert any(b"a secret invention" in file.read_bytes() for file in files)
+        assert await db.empty_log()
+        assert not any(b"a secret invention" in file.read_bytes() for file in files)
+        async with db.read() as tx:
+            assert (await tx.execute(text("PRAGMA secure_delete"))).scalar_one() == 1
+    finally:
+        await db.close()
+
+
+async def test_a_log_that_somebody_reads_stays_for_the_next_time(tmp_path: Path) -> None:
+    db = Database(f"sqlite:///{tmp_path}/cipo.db")
+    try:
+        async with db.write() as tx:
+            await tx.execute(text("CREATE TABLE said (words TEXT)"))
+        async with db.read() as reader:
+            await reader.execute(text("SELECT * FROM said"))
+            async with db.write() as tx:
+                await tx.execute(text("INSERT INTO said VALUES ('words')"))
+            assert not await db.empty_log()
+        assert await db.empty_log()
+        async with db.writer.connect() as connection:
+            assert (await connection.execute(text("PRAGMA busy_timeout"))).scalar_one() == 30_000
+    finally:
+        await db.close()
+
+
+async def test_an_erasure_leaves_nothing_in_the_log(tmp_path: Path) -> None:
+    db = Database(f"sqlite:///{tmp_path}/cipo.db")
+
+    async def nothing(tx: Tx, shown: Shown) -> None: ...
+
+    try:
+        async with db.write() as tx:
+            await tx.execute(text("CREATE TABLE said (words TEXT)"))
+        assert (tmp_path / "cipo.db-wal").stat().st_size > 0
+        await Privacy(db, SystemClock(), [], [], nothing).erase(1)
+        assert (tmp_path / "cipo.db-wal").stat().st_size == 0
+    finally:
+        await db.close()

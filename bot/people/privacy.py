@@ -84,6 +84,7 @@ class Privacy:
             await self._take_back(tx, shown)
             for owner in self._owners:
                 await owner.erase(tx, contact_id)
+        await self._db.empty_log()
 
 
 class Consents:

@@ -4,6 +4,7 @@ SQLite: WAL, foreign keys, one writer connection that begins with BEGIN IMMEDIAT
 instead of polling a lock), readers that cannot write. PostgreSQL: one pool for both.
 """
 
+import sqlite3
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,6 +30,8 @@ KNOWN: Final = ("host", "port", "sslmode", "sslrootcert")
 UNCHECKED: Final = ("disable", "allow", "prefer", "require")
 CHECKED: Final = ("verify-ca", "verify-full")
 
+
+BUSY_MS: Final = 30_000
 
 ANOTHER: Final = "name another one with CIPO_DATA_DIR or CIPO_DATABASE_URL"
 MENDS: Final = (
@@ -81,7 +84,8 @@ class Database:
         def opened(dbapi: Any, _: Any) -> None:
             dbapi.isolation_level = None  # we begin transactions ourselves, see below
             cursor = dbapi.cursor()
-            pragmas = ["journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=30000"]
+            pragmas = ["journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"]
+            pragmas.append("secure_delete=ON")  # what is erased is overwritten, whatever this build's default is
             for pragma in pragmas + ["query_only=ON"] * read_only:
                 cursor.execute(f"PRAGMA {pragma}")
             cursor.close()
@@ -101,6 +105,26 @@ class Database:
     async def write(self) -> AsyncIterator[Tx]:
         async with self.writer.connect() as connection, connection.begin():
             yield connection
+
+    async def empty_log(self) -> bool:
+        """Bring SQLite's write-ahead log to nothing, as deleted text stays in it until it is overwritten.
+
+        Best effort, and never an error: False when readers or writers were in the way. True on PostgreSQL.
+        """
+        if not self.is_sqlite:
+            return True
+        try:
+            async with self.writer.connect() as connection:
+                # past SQLAlchemy, as it would begin a transaction, in which there is no checkpoint
+                driver: Any = (await connection.get_raw_connection()).driver_connection
+                await driver.execute("PRAGMA busy_timeout=200")  # writers wait for us meanwhile
+                try:
+                    rows = await driver.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+                finally:
+                    await driver.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        except (SQLAlchemyError, sqlite3.Error):
+            return False
+        return not next(iter(rows))[0]
 
     @property
     def dialect(self) -> Dialect:
