@@ -24,5 +24,8 @@ def day_in(zone: str, clock: Clock) -> date:
 
 @cache
 def known_zones() -> frozenset[str]:
-    """Every IANA name; read from the disk once, which takes longer than most of what asks."""
-    return frozenset(available_timezones())
+    """Every IANA name of a place or of UTC; read from the disk once, which takes longer than most of what asks.
+
+    Without the two that name no zone, at which showing a time would fail.
+    """
+    return frozenset(available_timezones() - {"Factory", "localtime"})

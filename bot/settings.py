@@ -4,11 +4,13 @@ Each field's description is also its comment in `.env.example`, which `run_bot.p
 """
 
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterable
 from difflib import get_close_matches
 from io import StringIO
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -42,6 +44,9 @@ def _known_zone(zone: str) -> str:
         raise ValueError("is no IANA time zone; write it like Asia/Hong_Kong")
     return zone
 
+
+LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+"""What stands between the dots of a host name."""
 
 Zone = Annotated[str, AfterValidator(_known_zone)]
 Fact = str | dict[Literal["en", "zh-Hans", "zh-Hant"], str] | None
@@ -146,7 +151,31 @@ class Settings(BaseSettings):
     @field_validator("web_host")
     @classmethod
     def _a_host_to_bind(cls, host: str) -> str:
-        return host.removeprefix("[").removesuffix("]")
+        host = host.strip().removeprefix("[").removesuffix("]")
+        if not host:
+            raise ValueError("is empty, which would listen everywhere; write 127.0.0.1, or 0.0.0.0 if you mean that")
+        return host
+
+    @field_validator("bot_name")
+    @classmethod
+    def _a_name_to_show(cls, name: str) -> str:
+        if not name.strip():
+            raise ValueError("is blank; write a name, or leave the line out")
+        return name.strip()
+
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _a_folder_of_its_own(cls, folder: Any) -> Any:
+        if isinstance(folder, str) and not folder.strip():
+            raise ValueError("is blank; name a folder, or leave the line out")
+        return folder
+
+    @field_validator("secret_key")
+    @classmethod
+    def _a_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and len(key.get_secret_value().strip()) < 32:
+            raise ValueError("should have at least 32 characters that are not blanks around it")
+        return key
 
     @field_validator("suggest_from")
     @classmethod
@@ -160,18 +189,21 @@ class Settings(BaseSettings):
     def _an_address(cls, url: str | None) -> str | None:
         if url is None:
             return None
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError("must be an address like https://advisor.example.org")
-        return url.rstrip("/")
+        return _canonical(url.strip())
+
+    @field_validator("public_url")
+    @classmethod
+    def _an_origin(cls, url: str | None) -> str | None:
+        if url is not None and urlsplit(url).path:
+            raise ValueError("must be an address without a path, like https://advisor.example.org")
+        return url
 
     @field_validator("telegram_token")
     @classmethod
     def _a_token(cls, token: SecretStr | None) -> SecretStr | None:
         if token is None:
             return None
-        number, _, rest = token.get_secret_value().partition(":")
-        if not number.isdigit() or not rest:
+        if not re.fullmatch(r"[0-9]+:[A-Za-z0-9_-]+", token.get_secret_value()):
             raise ValueError("must look like 123456789:AbC..., as @BotFather prints it")
         return token
 
@@ -202,7 +234,7 @@ class Settings(BaseSettings):
             return self.secret_key.get_secret_value()
         path = self.data_dir / "secret.key"
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             return _new_key(path)
         except FileExistsError:
             return _kept_key(path)
@@ -233,6 +265,26 @@ def _kept_key(path: Path) -> str:
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise SettingsError(f"{path}: others can read it; run: chmod 600 {path}, or set CIPO_SECRET_KEY")
     return key
+
+
+def _canonical(url: str) -> str:
+    """The address as browsers write it in Host and Origin; a ValueError does not repeat it: it may hold a password."""
+    wrong = ValueError("must be an address like https://advisor.example.org, with no user, query or wildcard in it")
+    try:
+        parts = urlsplit(url)
+        port, host = parts.port, (parts.hostname or "")
+        if ":" in host:
+            host = f"[{IPv6Address(host)}]"
+        else:
+            host = host.encode("idna").decode("ascii").lower()
+            if not all(re.fullmatch(LABEL, label) for label in host.split(".")):
+                raise wrong
+    except ValueError:
+        raise wrong from None
+    if parts.scheme not in ("http", "https") or "@" in parts.netloc or port == 0 or re.search(r"[?#\s\\]", url):
+        raise wrong
+    default = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}{'' if port in (None, default) else f':{port}'}{parts.path.rstrip('/')}"
 
 
 def bracketed(host: str) -> str:
@@ -288,7 +340,9 @@ def _refuse_unknown(names: Iterable[str]) -> None:
 
 def _one_line(error: ValidationError) -> str:
     first = error.errors()[0]
-    name = "CIPO_" + "__".join(str(part) for part in first["loc"] if not str(part).startswith("constrained")).upper()
+    # behind the name, and that of a fact, stands where in its value the fault lies
+    parts = first["loc"][: 2 if first["loc"][0] == "operator" else 1]
+    name = "CIPO_" + "__".join(str(part) for part in parts).upper()
     reason = first["msg"].removeprefix("Value error, ")
     return f"{name}: {reason}; mend it in the environment or in .env (see .env.example)"
 

@@ -1,9 +1,11 @@
 """A database that cannot be opened ends every verb with one line that says why and what to do."""
 
 import ssl
+import stat
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 import run_bot
 from bot.settings import OperatorError
@@ -63,6 +65,20 @@ def test_a_file_that_is_no_database_is_one_line(
     (tmp_path / "cipo.db").write_bytes(b"no database" * 1000)
     line = line_of(verb, capsys)
     assert line.startswith(f"{tmp_path}/cipo.db: cannot be used as a database (file is not a database); put a backup")
+
+
+async def test_only_the_owner_reads_the_files_new_or_old(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "cipo.db"
+    for was in (None, 0o644):
+        if was is not None:
+            path.chmod(was)
+        db = Database(f"sqlite:///{path}")
+        async with db.write() as tx:
+            await tx.execute(text(f"CREATE TABLE t{was} (a)"))
+        assert {file.name for file in path.parent.iterdir()} == {"cipo.db", "cipo.db-wal", "cipo.db-shm"}
+        assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
+        await db.close()
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
 async def test_a_server_that_refuses_is_told_with_its_reason(postgres: Postgres) -> None:

@@ -20,6 +20,21 @@ ROOT = Path(__file__).parent.parent
         ("CIPO_DATABASE_URL", "mysql://root@localhost/x", "postgresql:// or sqlite:///"),
         ("CIPO_PUBLIC_URL", "advisor.example.org", "must be an address"),
         ("CIPO_TELEGRAM_TOKEN", "secret", "@BotFather"),
+        ("CIPO_TELEGRAM_TOKEN", "123456:x y", "@BotFather"),
+        ("CIPO_TELEGRAM_TOKEN", "²:abc", "@BotFather"),
+        ("CIPO_WEB_HOST", " ", "127.0.0.1"),
+        ("CIPO_PUBLIC_URL", "https://*", "wildcard"),
+        ("CIPO_PUBLIC_URL", "https://*.org", "wildcard"),
+        ("CIPO_PUBLIC_URL", "https://me:pass@example.org", "no user"),
+        ("CIPO_PUBLIC_URL", "https://example.org:0", "must be an address"),
+        ("CIPO_PUBLIC_URL", "https://example.org:70000", "must be an address"),
+        ("CIPO_PUBLIC_URL", "https://example.org/?", "must be an address"),
+        ("CIPO_PUBLIC_URL", "https://example.org/chat", "without a path"),
+        ("CIPO_BOT_NAME", " ", "blank"),
+        ("CIPO_DATA_DIR", " ", "blank"),
+        ("CIPO_SECRET_KEY", " " * 40, "32"),
+        ("CIPO_DEFAULT_ZONE", "Factory", "IANA"),
+        ("CIPO_DEFAULT_ZONE", "localtime", "IANA"),
         ("CIPO_DEFAULT_ZONE", "Hongkong time", "IANA"),
         ("CIPO_SECRET_KEY", "short", "32"),
         ("CIPO_APPOINTMENT_REMINDERS", "[1]", "greater than or equal to 5"),
@@ -38,7 +53,9 @@ def test_a_wrong_setting_is_one_line_that_names_it_and_the_mend(
     with pytest.raises(SettingsError) as refused:
         load(_env_file=None)
     line = str(refused.value)
-    assert line.startswith(name)
+    assert line.startswith(f"{name}: ")
+    assert "pass@" not in line
+    assert "x y" not in line
     assert reason in line
     assert ".env" in line
     assert "\n" not in line
@@ -103,6 +120,31 @@ def test_the_page_of_such_an_address_is_answered() -> None:
     origins, hosts = allowed_origins("fd00::1", 8080, None)
     assert "http://[fd00::1]:8080" in origins
     assert "[fd00::1]" in hosts
+
+
+@pytest.mark.parametrize(
+    ("written", "origin", "host"),
+    [
+        ("https://Advisor.Example.ORG:443/\n", "https://advisor.example.org", "advisor.example.org"),
+        ("http://example.org:80", "http://example.org", "example.org"),
+        ("https://example.org:8443/", "https://example.org:8443", "example.org"),
+        ("https://顾问.example", "https://xn--8h5al4c.example", "xn--8h5al4c.example"),
+        ("https://[FD00::0:1]:8443", "https://[fd00::1]:8443", "[fd00::1]"),
+    ],
+)
+def test_the_public_address_is_taken_as_browsers_send_it(written: str, origin: str, host: str) -> None:
+    settings = Settings(_env_file=None, public_url=written)
+    assert settings.public_url == origin
+    origins, hosts = allowed_origins("127.0.0.1", 8080, settings.public_url)
+    assert origin in origins
+    assert host in hosts
+
+
+@pytest.mark.parametrize("name", ["CIPO_OPERATOR__VENUE", "CIPO_APPOINTMENT_REMINDERS"])
+def test_a_fault_inside_a_value_names_the_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "[1]")
+    with pytest.raises(SettingsError, match=rf"^{name}: "):
+        load(_env_file=None)
 
 
 def test_the_secret_key_is_made_once_and_readable_by_the_owner_alone(tmp_path: Path) -> None:

@@ -4,10 +4,12 @@ SQLite: WAL, foreign keys, one writer connection that begins with BEGIN IMMEDIAT
 instead of polling a lock), readers that cannot write. PostgreSQL: one pool for both.
 """
 
+import os
 import sqlite3
 import ssl
+import stat
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -79,6 +81,10 @@ class Database:
             pool_timeout=90,
             hide_parameters=True,
         )
+
+        @event.listens_for(engine.sync_engine, "do_connect")
+        def opens(*_: Any) -> None:
+            _keep_to_its_owner(self.url.database or "")
 
         @event.listens_for(engine.sync_engine, "connect")
         def opened(dbapi: Any, _: Any) -> None:
@@ -201,9 +207,23 @@ def secured(query: dict[str, Any]) -> ssl.SSLContext | str | None:
     return context
 
 
+def _keep_to_its_owner(path: str) -> None:
+    """Others on the machine read no chats: SQLite gives its log the mode of the main file. Quiet where it fails."""
+    if path in ("", ":memory:"):
+        return
+    # only a new file is opened: closing one that is in use here would drop the locks SQLite holds on it
+    with suppress(OSError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    for file in (Path(path), Path(f"{path}-wal"), Path(f"{path}-shm")):
+        with suppress(OSError):
+            found = file.stat()
+            if stat.S_ISREG(found.st_mode) and found.st_mode & 0o077 and found.st_uid == os.geteuid():
+                file.chmod(0o600)
+
+
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise OperatorError(f"CIPO_DATA_DIR: {folder} is or lies in a file; name a folder") from None
     except OSError as error:

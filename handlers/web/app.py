@@ -393,7 +393,7 @@ def allowed_origins(host: str, port: int, public_url: str | None) -> tuple[list[
     if public_url is not None:
         parts = urlsplit(public_url)
         origins.append(f"{parts.scheme}://{parts.netloc}")
-        hosts.add(parts.hostname or "")
+        hosts.add(bracketed(parts.hostname or ""))
     return origins, sorted(hosts)
 
 
