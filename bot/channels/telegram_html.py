@@ -434,7 +434,7 @@ def _trimmed(styled: Styled) -> Styled:
     return Styled(text[front:], tuple(replace(e, offset=e.offset - front) for e in kept))
 
 
-_ADDRESS = re.compile(r"(?<![a-zA-Z0-9_@/.])https?://[^\s<>\"'“”‘’（）()，。；：！？、]+", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?<![a-zA-Z0-9_@/.])https?://\w[^\s<>\"'“”‘’（）()，。；：！？、]*", re.IGNORECASE)
 _COMMAND = re.compile(r"(?<![\w/<>])/([a-zA-Z0-9_]{1,64})(?:@[a-zA-Z0-9_]{3,32})?(?!\w)")
 _OPAQUE = {"code", "pre", "text_link"}
 
@@ -450,10 +450,11 @@ def with_addresses(styled: Styled) -> Styled:
 
 
 def typed(text: str) -> Styled:
-    """What a person typed, with the entities the server would find in it."""
+    """What a person typed, with the commands the server would find in it; addresses are found in every text."""
     plain = tidy(Styled(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")))
-    commands = tuple(_entity("bot_command", plain.text, match) for match in _COMMAND.finditer(plain.text))
-    return with_addresses(Styled(plain.text, commands))
+    return Styled(
+        plain.text, tuple(_entity("bot_command", plain.text, match) for match in _COMMAND.finditer(plain.text))
+    )
 
 
 def _entity(type_: str, text: str, match: re.Match[str]) -> Entity:

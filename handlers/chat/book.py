@@ -200,7 +200,7 @@ def _experts(topic: str, experts: tuple[ExpertCard, ...], talk: Talk) -> Message
     each = rows([Button(say.localized(e.name), PickExpert(topic, e.id)) for e in experts], 1)
     anyone = Button(say.plain("Any expert who is free"), PickExpert(topic, None), style="primary")
     back = (Button(say.plain("‹ Topics"), StartBooking(None)),)
-    return Message(html, (*(((anyone,),) if len(experts) > 1 else ()), *each, back))
+    return Message(html, ((anyone,), *each, back))
 
 
 def _expert_card(expert: ExpertCard, now: datetime, say: Translator) -> Message:

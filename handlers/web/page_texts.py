@@ -33,7 +33,7 @@ PAGE_TEXTS: dict[str, str] = {
     "hide_replies": N_("Hide suggested replies"),
     "phone_placeholder": N_("Phone number"),
     "characters_left": N_("Characters left: {count}"),
-    "too_long": N_("Too long by {count} characters. Please shorten the message."),
+    "too_long": N_("Characters too many: {count}. Please shorten the message."),
     # Messages
     "you": N_("You"),
     "message_label": N_("{name}, {time}"),

@@ -20,6 +20,7 @@ from bot.channels.telegram_html import (
     units,
     with_addresses,
 )
+from bot.channels.webchat.rows import content
 
 REFUSED = {
     "&#57311;": INVALID_UNICODE,
@@ -223,3 +224,9 @@ def test_any_entities_render_to_balanced_tags_around_the_same_text(raw: list[tup
             open_tags.append(name)
     assert open_tags == []
     assert "".join(p.split(">", 1)[-1] for p in shown.replace("<br>", "\n").split("<")) == "a🙂b約c\n&lt;d"
+
+
+def test_an_address_that_somebody_types_is_one_link() -> None:
+    columns = content(typed("look at https://a.example/b, but not at https:// alone"))
+    assert [entity["type"] for entity in columns["entities"]] == ["url"]
+    assert columns["html"].count("<a ") == 1

@@ -430,7 +430,7 @@ async def test_known_details_are_taken_over_with_one_press(chat: Machine, ada: i
 async def test_a_long_earlier_answer_is_kept_by_a_short_suggestion(chat: Machine, ada: int) -> None:
     visitor = await chat.visitor()
     await holding(visitor)
-    long = "Grace Ho, +852 5555 0000, or grace@example.com\nor by WeChat"
+    long = "Grace Ho, +852 5555 0000, or grace@example.com, otherwise by WeChat: grace-ho"
     for answer in ("Skip", "Grace", long, "Skip"):
         await visitor.says(answer)
     await visitor.presses("I agree")

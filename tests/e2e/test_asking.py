@@ -102,6 +102,6 @@ async def test_a_message_of_4096_characters_is_taken_and_one_more_is_not(visit: 
     page = await visit()
     await page.box.fill("x" * 4097)
     await page.box.press("Enter")
-    await expect(page.page.locator("#limit")).to_contain_text(re.compile("too long by 1", re.IGNORECASE))
+    await expect(page.page.locator("#limit")).to_contain_text(re.compile("too many: 1", re.IGNORECASE))
     await page.ask("知" * 4096)
     await expect(page.mine).to_have_count(1)

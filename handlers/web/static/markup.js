@@ -10,7 +10,7 @@ const PLAIN_TAGS = new Set(["B", "STRONG", "I", "EM", "U", "INS", "S", "DEL", "C
 const DROPPED_TAGS = new Set(["SCRIPT", "STYLE", "TEMPLATE", "IFRAME", "OBJECT", "NOSCRIPT", "TITLE", "TEXTAREA"]);
 const SCHEMES = new Set(["http:", "https:", "mailto:", "tel:"]);
 const LANGUAGE_CLASS = /^language-[\w+#.-]{1,40}$/;
-const LINKABLE = /(^|[^\w/&?=.:#@-])(\/[a-z][a-z0-9_]{0,31})(?![\w/])|(https?:\/\/[^\s<>"'）)」』】》，。；、]+[^\s<>"'）)」』】》，。；、.,;:!?])/giu;
+const LINKABLE = /(^|[^\w/&?=.:#@<-])(\/[a-z][a-z0-9_]{0,31})(?![\w/])|(https?:\/\/[^\s<>"'）)」』】》，。；、]+[^\s<>"'）)」』】》，。；、.,;:!?])/giu;
 
 /**
  * @param {string} html of one message

@@ -100,8 +100,7 @@ export class Texts extends EventTarget {
   }
 
   size(bytes) {
-    const [value, unit] = bytes < 1000 ? [bytes, "byte"]
-      : bytes < 1_000_000 ? [bytes / 1000, "kilobyte"] : [bytes / 1_000_000, "megabyte"];
+    const [value, unit] = bytes < 1_000_000 ? [bytes / 1000, "kilobyte"] : [bytes / 1_000_000, "megabyte"];
     return new Intl.NumberFormat(TIME_LOCALES[this.locale] ?? this.locale, {
       style: "unit", unit, unitDisplay: "short", maximumFractionDigits: value < 10 ? 1 : 0,
     }).format(value);
