@@ -120,7 +120,7 @@ class Settings(BaseSettings):
         30, ge=1, le=1000, description="Updates a minute that one chat may send before it is asked to slow down."
     )
     answer_from: float = Field(
-        0.85,
+        0.87,
         gt=0,
         le=1,
         description="How sure of an entry, 0 to 1, the engine has to be to answer with it. At the default about 97 of "

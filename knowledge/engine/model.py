@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 Kind = Literal["answer", "suggest", "decline"]
 
-ANSWER_AT: Final = 0.85
+ANSWER_AT: Final = 0.87
 SUGGEST_AT: Final = 0.30
 
 
