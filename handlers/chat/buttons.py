@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Self, TypeVar
 
-from bot.texts import Action, Button, Translator
+from bot.texts import Action, Button, Translator, one_line
 from bot.texts.actions import AskExpert, GoHome, Leave, ShowAppointment, ShowAppointments, StartBooking
 from bot.texts.message import Style
 
@@ -26,7 +26,7 @@ def cut(text: str, limit: int) -> str:
 
 def label(text: str, limit: int = LABEL) -> str:
     """As much of the text as a button shows, in one line."""
-    return cut(" ".join(text.split()), limit)
+    return cut(one_line(text), limit)
 
 
 @dataclass(frozen=True, slots=True)

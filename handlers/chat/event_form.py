@@ -11,12 +11,11 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, time, timedelta
-from functools import cache
 from typing import Any, Self, cast
-from zoneinfo import available_timezones
 
 from bot.channels.telegram_html import check_url
 from bot.texts import N_
+from handlers.zones import find_zone
 from scheduler.events.values import (
     LONGEST,
     WEB_ADDRESS,
@@ -155,14 +154,9 @@ def _days_and_clock(text: str, first: date) -> tuple[int, time]:
 
 
 def _read_zone(text: str, answers: Answers, now: datetime) -> str:
-    if (zone := _zones().get(text.lower())) is None:
+    if (zone := find_zone(text)) is None:
         raise BadAnswerError(N_("I do not know that time zone."))
     return zone
-
-
-@cache
-def _zones() -> dict[str, str]:
-    return {zone.lower(): zone for zone in available_timezones() if "/" in zone or zone == "UTC"}
 
 
 def _read_link(text: str, answers: Answers, now: datetime) -> str:

@@ -8,8 +8,8 @@ from datetime import date, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import available_timezones
 
+from bot.clock import known_zones
 from bot.settings import OperatorError
 from bot.texts import LOCALES, Localized
 from handlers.cli import COMMAND
@@ -137,7 +137,7 @@ class _Form:
         return tuple(dict.fromkeys(value))
 
     def _zone(self, value: Any) -> str:
-        if not isinstance(value, str) or value not in available_timezones():
+        if not isinstance(value, str) or value not in known_zones():
             raise self.wrong(f"{value!r} is no IANA time zone; write it like Asia/Hong_Kong", "zone")
         return value
 

@@ -1,7 +1,8 @@
 """What a person hears when the machine fails, and that it tries again where that makes sense."""
 
-from typing import Any
+from typing import Any, cast
 
+import httpx
 import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
@@ -9,7 +10,7 @@ from starlette.requests import Request
 
 from bot.inbox import MAX_ATTEMPTS
 from bot.outbox.models import OutboxRow
-from handlers.app import listen
+from handlers.app import DOOR_FACTOR, listen
 from tests.machine import Machine, Visitor
 
 AWAY = OperationalError("SELECT", {}, Exception("the database is away"))
@@ -111,6 +112,17 @@ async def test_while_the_database_is_away_the_health_page_says_so(
     fail(monkeypatch, chat.core.services.outbox_report, "health", AWAY)
     answer = await door.healthz(request)
     assert (answer.status_code, bytes(answer.body)) == (503, b'{"status":"the database is away"}')
+
+
+async def test_whoever_asks_for_changes_without_end_is_refused(chat: Machine) -> None:
+    with listen("127.0.0.1", 0) as sock:
+        _, server = chat.app._web(sock)
+    transport = httpx.ASGITransport(cast(Any, server.config.app))
+    allowed = DOOR_FACTOR * chat.core.settings.messages_per_minute
+    async with httpx.AsyncClient(transport=transport, base_url=chat.app.address) as page:
+        await page.get("/")
+        told = [(await page.get("/chat/changes")).status_code for _ in range(allowed + 1)]
+    assert told == [200] * allowed + [429]
 
 
 async def test_admins_and_the_health_page_are_told_of_messages_that_came_to_a_bad_end(chat: Machine) -> None:
