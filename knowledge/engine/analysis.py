@@ -24,7 +24,12 @@ _LETTERS = re.compile(r"[^\W_]+")
 _ENGLISH = re.compile(r"[a-z0-9]+")
 _ACRONYM = re.compile(r"[A-Z][A-Z0-9&-]{1,9}")
 # What only a machine reads: whole scripts, tags, places that a template fills.
-_MARKUP = re.compile(r"<(script|style)\b.*?</\1\s*>|</?[a-z][^<>]*>|\{\{.*?\}\}|\{%.*?%\}|\$\{[^{}]*\}")
+_MARKUP = re.compile(
+    r"<(script|style)\b.*?</\1\s*>"
+    r"""|</?[a-z](?:"[^"]*+"|'[^']*+'|[^<>])*+>"""  # what is quoted in a tag may hold < and >
+    r"|</?[a-z][^<>]*>"
+    r"|\{\{.*?\}\}|\{%.*?%\}|\$\{[^{}]*\}"
+)
 
 # Words of courtesy around a question; they are taken off only while enough of a question is left.
 _OPENING = re.compile(

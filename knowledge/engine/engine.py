@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # numpy is loaded when an engine is made, not with the comman
     from knowledge.engine.head import Head
     from knowledge.engine.matching import Matcher
 
-VERSION: Final = "e5"
+VERSION: Final = "e6"
 MOST_SUGGESTED: Final = 3
 BEHIND: Final = 12
 """More entries to look at after an answer: what was answered stays in sight, however unlikely."""

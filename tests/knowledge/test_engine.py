@@ -1,10 +1,11 @@
 import subprocess
 import sys
 import time
+import unicodedata
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from knowledge.engine import Bands, Document, Engine, index
@@ -73,8 +74,18 @@ SNIPPETS = [
 ]  # fmt: skip
 
 
+def stands_for_no_word(sign: str) -> bool:
+    """™ does: it is read as "tm", and its meaning can be asked."""
+    return len(unicodedata.normalize("NFKC", sign)) == 1
+
+
+SYMBOLS = st.characters(categories=("L", "N", "P", "S")).filter(stands_for_no_word)
+
+
 @settings(max_examples=40)
-@given(symbol=st.one_of(st.characters(categories=("L", "N", "P", "S")), st.sampled_from("abipqrx01专标税书")))
+@example(symbol="<")
+@example(symbol='"')
+@given(symbol=st.one_of(SYMBOLS, st.sampled_from("abipqrx01专标税书")))
 def test_a_symbol_alone_in_tags_templates_or_statements_is_never_answered(engine: Engine, symbol: str) -> None:
     for snippet in SNIPPETS:
         decision = engine.decide(snippet.replace("~", symbol))
